@@ -1,12 +1,12 @@
-//! Who is calling: a presented credential in, a configured key out. And how a fresh key is made.
+//! Authentication: finds the configured key for a presented credential, and generates new keys.
 //!
-//! Keys are known by their SHA-256 only. Whatever is presented is hashed, looked up, compared in constant time and
+//! Only the SHA-256 of a key is known. Every presented credential is hashed, looked up, compared in constant time and
 //! checked for expiry, whether or not it was found, so a refusal takes the same time whatever was wrong. The look-up
-//! itself may depend on the digest: nobody can choose a digest's first bytes without knowing the key.
+//! itself may depend on the digest: nobody can choose the first bytes of a digest without knowing the key.
 //!
 //! A client may present several credentials at once: Claude Code's `apiKeyHelper` sends one value in two headers, and a
-//! left-over `ANTHROPIC_API_KEY` travels beside the key meant for Weir. Any valid one is enough; of two valid ones the
-//! first in the order of [`presented`] speaks.
+//! left-over `ANTHROPIC_API_KEY` may be sent beside the key for Weir. Any valid one is enough; of two valid ones, the
+//! first in the order of [`presented`] counts.
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -25,28 +25,28 @@ use crate::outcome::Caps;
 #[derive(Debug)]
 pub struct KeyIndex {
     by_digest: HashMap<[u8; 32], Arc<ClientKey>>,
-    /// Those that a certificate alone opens, by a name of it.
+    /// Keys for which a certificate alone is enough, by a name in the certificate.
     by_san: HashMap<Arc<str>, Arc<ClientKey>>,
-    /// Compared with when nothing was found, so that a miss costs what a hit costs.
+    /// It is compared if nothing was found, so that a miss takes as long as a hit.
     decoy: Arc<ClientKey>,
-    /// Who callers without a key are, when the configuration allows them.
+    /// The key of callers without a credential; `None` = they are not permitted.
     anonymous: Option<Arc<ClientKey>>,
 }
 
-/// Why no client was found. All are 401, and differ only in the words.
+/// Why no client was found. All are a 401 and differ only in the message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum KeyFault {
-    /// A key that is good only with a certificate that was not shown.
+    /// The key also requires a certificate, which was not presented.
     Certificate,
-    /// A configured key, after its `expires`.
+    /// The key is configured, but its `expires` has passed.
     Expired,
-    /// No credential at all.
+    /// There is no credential at all.
     Missing,
-    /// Not a configured key.
+    /// The credential is not a configured key.
     Unknown,
 }
 
-/// What a request presents as credentials, in the order in which they are tried.
+/// The credentials of a request, in the order in which they are tried.
 pub type Presented<'a> = SmallVec<[Cow<'a, [u8]>; 2]>;
 
 impl KeyIndex {
@@ -71,19 +71,19 @@ impl KeyIndex {
             by_digest,
             by_san,
             decoy: Arc::new(nobody("decoy", usize::MAX)),
-            // After all others: so it is in `limits`, too.
+            // Its position is after all other keys, as in `limits`.
             anonymous: anonymous.then(|| Arc::new(nobody(ANONYMOUS, keys.len()))),
         }
     }
 
-    /// The client who sent `headers` and `query` over a connection whose certificate, verified, has these names in lower
-    /// case.
+    /// The client that sent `headers` and `query`. `certificate` has the names, in lower case, of the connection's
+    /// verified client certificate.
     ///
-    /// A certificate that opens a key by itself counts when no key is presented that is good: every SDK insists on sending
-    /// something.
+    /// If a certificate alone is enough for a key, it counts when no valid key is presented: every SDK insists on
+    /// sending some credential.
     ///
-    /// With `anonymous: true`, a request without a credential is served as the key `anonymous`; where no keys are
-    /// configured at all, so is one with any credential, because every SDK insists on sending something.
+    /// With `anonymous: true`, a request without a credential is served as the key `anonymous`. If no keys are
+    /// configured at all, so is a request with any credential, because every SDK insists on sending one.
     pub fn identify(
         &self,
         headers: &HeaderMap,
@@ -100,12 +100,12 @@ impl KeyIndex {
             return Ok(Arc::clone(anonymous));
         }
         if presented.is_empty() {
-            // For the time that it takes, whatever comes of it.
+            // Only so that this takes the same time; the result is ignored.
             let _ = self.authenticate(b"", now);
             return certified.unwrap_or(Err(KeyFault::Missing));
         }
         let mut verdict = Err(KeyFault::Unknown);
-        // All of them, also after a valid one: how many are tried is the caller's choice alone.
+        // All of them are checked, even after a valid one: the time then depends only on how many the caller sends.
         for credential in &presented {
             let next = self.authenticate(credential, now).and_then(|key| {
                 let is_shown = |san: &Arc<str>| certificate.iter().any(|name| **name == **san);
@@ -125,7 +125,7 @@ impl KeyIndex {
         }
     }
 
-    /// The client whom a certificate with these names is enough for.
+    /// The client for which a certificate with these names is enough.
     fn certified(
         &self,
         names: &[String],
@@ -140,12 +140,12 @@ impl KeyIndex {
         })
     }
 
-    /// Who callers without a key are, when the configuration allows them.
+    /// The key of callers without a credential; `None` = they are not permitted.
     pub fn anonymous(&self) -> Option<&Arc<ClientKey>> {
         self.anonymous.as_ref()
     }
 
-    /// The client whose key `presented` is.
+    /// The client with the key `presented`.
     pub fn authenticate(
         &self,
         presented: &[u8],
@@ -165,9 +165,9 @@ impl KeyIndex {
 }
 
 /// Every credential of a request, in the order in which they are tried: `Authorization: Bearer`, `x-api-key`,
-/// `x-goog-api-key`, `api-key` (Azure's SDKs), then `key` in the query. Empty ones and other schemes do not count.
+/// `x-goog-api-key`, `api-key` (Azure's SDKs), then `key` in the query. Empty values and other schemes are skipped.
 pub fn presented<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Presented<'a> {
-    // In one pass: looking each name up costs more.
+    // In one pass: looking up each name takes longer.
     let mut named: SmallVec<[(usize, &[u8]); 4]> = SmallVec::new();
     for (name, value) in headers {
         if let Some(rank) = NAMES.iter().position(|known| *known == name.as_str()) {
@@ -180,7 +180,7 @@ pub fn presented<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Presente
             named.extend(value.map(|value| (rank, value)));
         }
     }
-    // Those of one name stay in their order.
+    // Values of the same header keep their order.
     named.sort_by_key(|(rank, _)| *rank);
     let parameter = query
         .into_iter()
@@ -195,12 +195,12 @@ pub fn presented<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Presente
         .collect()
 }
 
-/// SHA-256 of a key, as the configuration has it.
+/// The SHA-256 of a key, as in the configuration.
 pub fn digest(key: &[u8]) -> [u8; 32] {
     Sha256::digest(key).into()
 }
 
-/// A fresh key from 256 random bits: a recognisable prefix and base 62, so that a double click selects all of it.
+/// A new key from 256 random bits: a recognizable prefix and base 62, so that a double click selects the whole key.
 pub fn generate(random: [u8; 32]) -> String {
     let mut number = random;
     let mut text = [0; LENGTH];
@@ -209,7 +209,7 @@ pub fn generate(random: [u8; 32]) -> String {
         let mut remainder = 0;
         for byte in &mut number {
             let dividend = remainder * 256 + u32::from(*byte);
-            // Both fit: the dividend is below 62 × 256.
+            // Both conversions succeed: the dividend is below 62 × 256.
             *byte = u8::try_from(dividend / 62).unwrap_or_default();
             remainder = dividend % 62;
         }
@@ -221,14 +221,14 @@ pub fn generate(random: [u8; 32]) -> String {
     })
 }
 
-/// The SHA-256 of a key as configurations have it: 64 hex digits.
+/// The SHA-256 of a key as it is written in configurations: 64 hex digits.
 pub fn hex_digest(key: &str) -> String {
     hex(&digest(key.as_bytes()))
 }
 
 /// The entry for `keys:` in the configuration.
 pub fn entry(name: &str, key: &str) -> String {
-    // A JSON string is a YAML string, whatever is in it.
+    // A JSON string is also a valid YAML string.
     let name = serde_json::Value::from(name);
     let hex = hex_digest(key);
     format!("  - name: {name}\n    sha256: \"{hex}\"\n")
@@ -259,7 +259,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
         .then(|| rest.trim_ascii())
 }
 
-/// `%41` → `A`. What is no escape stays: a wrong key is refused anyway.
+/// `%41` → `A`. Invalid escapes are kept: a wrong key is refused anyway.
 fn percent_decoded(text: &str) -> Cow<'_, [u8]> {
     if !text.contains('%') {
         return Cow::Borrowed(text.as_bytes());
@@ -290,18 +290,18 @@ fn nibble(byte: u8) -> Option<u8> {
 /// The name of callers without a key, in reports and limits.
 pub const ANONYMOUS: &str = "anonymous";
 
-/// What every generated key begins with, so that secret scanners and people recognise it.
+/// The prefix of every generated key, by which secret scanners and people recognize it.
 pub const PREFIX: &str = "weir_";
 
-/// Digits of base 62 that hold 256 bits.
+/// The number of base-62 digits that hold 256 bits.
 const LENGTH: usize = 43;
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Headers in which a credential may stand, in the order in which they are tried.
+/// Headers that may contain a credential, in the order in which they are tried.
 const NAMES: [&str; 4] = ["authorization", "x-api-key", "x-goog-api-key", "api-key"];
 
-/// Credentials looked at per request, each of which costs a hash. Real clients send one or two.
+/// Most credentials that are checked per request, because each costs a hash. Real clients send one or two.
 const MAX_CREDENTIALS: usize = 4;
 
 #[cfg(test)]
@@ -407,7 +407,7 @@ mod tests {
             check(false, &[], &["old.example.com"]),
             Err(KeyFault::Expired)
         );
-        // What stands in for the digest is nobody's key.
+        // The placeholder digest is not the digest of any key.
         assert!(KeyIndex::of(&keys, false).authenticate(b"", NOW).is_err());
     }
 
@@ -501,7 +501,7 @@ mod tests {
         let mut one = [0; 32];
         one[31] = 62;
         assert_eq!(generate(one), format!("weir_{}10", "0".repeat(41)));
-        // 2^256 - 1, by another program's arithmetic
+        // 2^256 - 1; the expected value was computed by another program
         assert_eq!(
             generate([255; 32]),
             "weir_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1"

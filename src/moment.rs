@@ -1,11 +1,11 @@
-//! When something happens. The clocks stand above the core, so that what happens in it can be repeated.
+//! A point in time. The core gets it as an argument and reads no clock, so that everything in it can be repeated.
 use std::time::{Instant, SystemTime};
 
-/// One moment, by both clocks.
+/// One moment, by two clocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// For what lasts: waits, benches, deadlines.
+    /// For durations: waits, benches, deadlines.
     pub now: Instant,
-    /// For what has a date: windows, budgets, stamps.
+    /// For dates: windows, budgets, timestamps.
     pub wall: SystemTime,
 }

@@ -1,4 +1,4 @@
-//! A plain record of what happened to one request; telemetry, pool and limits read it.
+//! A plain record of the result of one request; telemetry, pool and limits read it.
 mod cause;
 mod failure;
 mod limit;
@@ -15,92 +15,94 @@ pub use failure::{Aside, Effect, FailureClass, Next};
 pub use limit::{Caps, Limit, Scope, Span, Unit, nano_usd};
 pub use trace::Trace;
 
-/// Everything that is known when a request is over. Built exactly once per request.
+/// Everything that is known when a request has ended. Built exactly once per request.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The id that the client saw in `x-request-id`.
     pub request_id: String,
-    /// The name of the client key; `None` when the request was refused before it was known.
+    /// The name of the client key; `None` = the request was refused before the key was known.
     pub key: Option<Arc<str>>,
     /// The project label, only if it occurs in the configuration.
     pub project: Option<Arc<str>>,
-    /// What the client speaks; `None` for endpoints outside every dialect.
+    /// The client's dialect; `None` for endpoints outside every dialect.
     pub client_dialect: Option<Dialect>,
-    /// What the upstream that answered (or failed last) speaks.
+    /// The dialect of the upstream that answered or failed last.
     pub upstream_dialect: Option<UpstreamDialect>,
-    /// The HTTP method and path (without query), for the access log.
+    /// The HTTP method, for the access log.
     pub method: String,
-    /// See `method`.
+    /// The path without the query, for the access log.
     pub path: String,
-    /// The address of the client, `trusted_proxies` applied.
+    /// The address of the client, after `trusted_proxies` is applied.
     pub client_ip: Option<std::net::IpAddr>,
-    /// What the client says that it is, in at most 256 bytes.
+    /// The client's `user-agent`, at most 256 bytes.
     pub user_agent: Option<String>,
-    /// The headers of the request, a line each, without the values of those that carry credentials, long ones cut; `None` where
-    /// nobody can look. Whoever shows them masks what else looks like a credential.
+    /// The headers of the request, one per line, without the values of those that carry credentials, and with long ones
+    /// cut. `None` = nobody could see them. Code that shows them must also mask other text that looks like a
+    /// credential.
     pub headers: Option<Box<[u8]>>,
-    /// Messages of the conversation in the request, the new one included; `None` where there is no conversation.
+    /// The number of messages in the request's conversation, including the new one; `None` = there is no conversation.
     pub messages: Option<u32>,
-    /// What affinity goes by, hashed; `None` = the request has no session.
+    /// A hash of the session, by which affinity works; `None` = the request has no session.
     pub session: Option<u64>,
-    /// The model that the client asked for.
+    /// The client's name of the requested model.
     pub model_asked: Option<String>,
-    /// The model that the upstream was asked for.
+    /// The upstream's name of the model.
     pub model_served: Option<String>,
-    /// Position of the matching route in the configuration; `None` when none matched.
+    /// The position of the matching route in the configuration; `None` = no route matched.
     pub route: Option<usize>,
     /// Names of the rewrites that applied, in order.
     pub rewrites: Vec<Arc<str>>,
-    /// The pool that served.
+    /// The pool that served the request.
     pub pool: Option<Arc<str>>,
     /// The account that answered, or failed last.
     pub account: Option<Arc<str>>,
     /// One entry per attempt, in order.
     pub attempts: Vec<AttemptRecord>,
-    /// What affinity did for the account that answered; `None` when the request has no session.
+    /// What affinity did for the account that answered; `None` = the request has no session.
     pub affinity: Option<Affinity>,
-    /// The HTTP status that the client got; 499 when it left before a head was written.
+    /// The HTTP status that the client got; 499 = it left before a head was written.
     pub status: u16,
-    /// How it ended.
+    /// How the exchange ended.
     pub end: End,
-    /// Whether the client asked for a stream.
+    /// Whether the client requested a stream.
     pub stream: bool,
-    /// Tokens, when any usage was seen or estimated.
+    /// Tokens and other units, if any usage was stated or estimated.
     pub usage: Option<Usage>,
-    /// Where `usage` comes from.
+    /// The source of `usage`.
     pub usage_source: Option<UsageSource>,
-    /// What Weir had added to the request and the upstream refused, so that it was asked again without.
+    /// An addition of Weir's that the upstream refused, so that the request was repeated without it.
     pub refused_addition: Option<&'static str>,
-    /// Whether the upstream stated figures that cannot be, which were not believed.
+    /// Whether the upstream stated an impossible usage, which was rejected.
     pub usage_refused: bool,
-    /// USD; `None` when the model has no price or nothing was used.
+    /// The cost in USD; `None` = the model has no price, or nothing was used.
     pub cost_usd: Option<f64>,
-    /// From the arrival of the request to its first content byte going out.
+    /// From the arrival of the request to the sending of the first content byte.
     pub time_to_first_token: Option<Duration>,
     /// From the arrival of the request to its end.
     pub duration: Duration,
-    /// Time in Weir, not waiting for the client or an upstream.
+    /// The time spent in Weir, without waiting for the client or an upstream.
     pub overhead: Duration,
-    /// Fields that translation left out and whose absence may be noticed, from a fixed set of names.
+    /// Fields that translation left out and whose absence may be noticed; the names are from a fixed set.
     pub dropped: Vec<&'static str>,
-    /// Rules of its dialect that the upstream's answer broke, from a fixed set of names.
+    /// Rules of the dialect that the upstream's answer broke; the names are from a fixed set.
     pub violations: Vec<&'static str>,
-    /// Bytes of the request body as received, and of the answer as sent.
+    /// Bytes of the request body as received.
     pub bytes_in: u64,
-    /// See `bytes_in`.
+    /// Bytes of the answer as sent.
     pub bytes_out: u64,
-    /// The limit of Weir's own that refused it, if one did, and whose limit that is.
+    /// The limit of Weir's own because of which it was refused, with the scope.
     pub limit: Option<(Scope, Limit)>,
-    /// What the refusal or failure was, in a few words, for the access log. Never a secret, never an upstream body.
+    /// A short description of the refusal or failure for the access log. It never contains a secret or an upstream's
+    /// body.
     pub detail: Option<String>,
-    /// Who sent it, when no client did: `console`.
+    /// The origin of the request if it was not a client: `console`.
     pub via: Option<&'static str>,
-    /// Where it stands in a trace, if traces are exported.
+    /// The place in a trace, if traces are exported.
     pub trace: Option<Trace>,
 }
 
 impl Outcome {
-    /// A request of which nothing is known but how it ends unless something else becomes known.
+    /// An outcome with this end and no other information.
     pub fn new(end: End) -> Self {
         Self {
             request_id: String::new(),
@@ -146,39 +148,39 @@ impl Outcome {
     }
 }
 
-/// One try at one account.
+/// One attempt at one account.
 #[derive(Clone, Debug)]
 pub struct AttemptRecord {
     /// The account tried.
     pub account: Arc<str>,
-    /// `None` when it succeeded.
+    /// Why it failed; `None` = it succeeded.
     pub failure: Option<FailureClass>,
-    /// What was behind the failure, where there is more to say than its class.
+    /// A more specific cause of the failure, if one is known.
     pub cause: Option<Cause>,
     /// From the arrival of the request to picking the account.
     pub after: Duration,
-    /// From picking the account to its verdict (head and commit, or the failure).
+    /// From picking the account to the result (the head and the commit, or the failure).
     pub took: Duration,
 }
 
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum End {
-    /// The client got a whole answer (which may be an upstream's own 4xx).
+    /// The client got a whole answer, which may be an upstream's own 4xx.
     Complete,
-    /// The client closed first.
+    /// The client closed the connection before the end.
     ClientGone,
-    /// The upstream failed or said an error, before or after the answer began.
+    /// The upstream failed or reported an error, before or after the answer began.
     UpstreamError,
     /// The upstream's stream ended without its terminal marker.
     UpstreamEof,
-    /// The upstream was silent for longer than `timeouts.idle`.
+    /// The upstream sent nothing for longer than `timeouts.idle`.
     Idle,
-    /// Weir refused: authentication, limits, routing, an unreadable request.
+    /// Weir refused the request: authentication, limits, routing, or an unreadable request.
     Refused,
-    /// Weir stopped before the answer was whole, or every account is drained.
+    /// Weir stopped before the answer was complete, or every account is drained.
     Drained,
-    /// The upstream did not begin to answer, or did not end, within the time that `timeouts` gives it.
+    /// The upstream did not begin or did not complete the answer within its `timeouts`.
     Timeout,
 }
 
@@ -213,13 +215,14 @@ impl End {
 /// What session affinity did.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Affinity {
-    /// The session's favourite account served.
+    /// The session's preferred account served.
     Hit,
-    /// First request of this session that this process sees.
+    /// It is the first request of this session in this process.
     New,
-    /// The favourite is out; another account serves for now.
+    /// The preferred account is out; another account serves for now.
     Detour,
-    /// The favourite was out for longer than the prompt cache lives; the session moved.
+    /// The preferred account was out for longer than the lifetime of the prompt cache; the session moved to another
+    /// account.
     Rebind,
 }
 
@@ -238,15 +241,15 @@ impl Affinity {
     }
 }
 
-/// Where usage figures come from.
+/// The source of a usage.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum UsageSource {
     /// The upstream stated the final usage.
     Reported,
-    /// The answer broke off, or the client left it: the figures are what had been stated until then, or what had come of the
-    /// answer, whichever is more.
+    /// The answer broke off, or the client left. The usage is the one stated until then, or an estimate of the received
+    /// part of the answer, whichever is larger.
     Partial,
-    /// Nothing was stated; counted by Weir.
+    /// The upstream stated nothing; Weir estimated the usage.
     Estimated,
 }
 

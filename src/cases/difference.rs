@@ -1,6 +1,6 @@
-//! What differs between a case and what it is computed as now: section by section, for people.
+//! The differences between a case and its recomputed form, section by section, for people.
 
-/// The differences, a paragraph a section; empty when there are none.
+/// The differences, one paragraph per section; empty = there are none.
 pub fn differences(expected: &[u8], actual: &[u8]) -> Vec<String> {
     if expected == actual {
         return Vec::new();
@@ -26,13 +26,13 @@ pub fn differences(expected: &[u8], actual: &[u8]) -> Vec<String> {
         )
         .collect();
     if found.is_empty() {
-        // They differ in what lines do not show.
+        // The difference is not visible in lines.
         found.push("  only line ends or the order of sections differ".to_owned());
     }
     found
 }
 
-/// The sections by their rulers; what comes before the first is the head.
+/// The sections between the rulers; the part before the first ruler is the head.
 fn sections(text: &str) -> Vec<(&str, Vec<&str>)> {
     let mut sections = vec![("head", Vec::new())];
     for line in text.split('\n') {
@@ -53,7 +53,7 @@ fn lines_of<'a, 'b>(all: &'b [(&str, Vec<&'a str>)], name: &str) -> Option<&'b [
     found.map(|(_, lines)| lines.as_slice())
 }
 
-/// The lines of a section that differ, between those at both ends that do not.
+/// The lines of a section that differ, without the equal lines at both ends.
 fn hunk(name: &str, before: &[&str], now: &[&str]) -> Option<String> {
     if before == now {
         return None;
@@ -81,9 +81,9 @@ fn hunk(name: &str, before: &[&str], now: &[&str]) -> Option<String> {
 }
 
 const RULERS: [&str; 2] = ["----- ", "=== "];
-/// Lines that are shown of either side.
+/// Most lines that are shown of each side.
 const MOST_LINES: usize = 12;
-/// Bytes that are shown of a line.
+/// Most bytes that are shown of a line.
 const LONGEST_LINE: usize = 400;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The circumstances of a translated exchange: who speaks with whom, and what the translation was given from outside.
+//! The circumstances of a translated exchange: client, upstream, and the inputs of the translation.
 use std::fmt::Write as _;
 
 use crate::config::providers::Provider;
@@ -9,33 +9,33 @@ use crate::protocol::hub::target::{PromptCache, Quirks, Target};
 use crate::protocol::models::{self, Capabilities};
 use crate::protocol::{Dialect, UpstreamDialect};
 
-/// The lines above the first ruler. What is usual has no line.
+/// The lines above the first ruler. Default values have no line.
 #[derive(Clone, Debug)]
 pub struct Head {
-    /// What it shows, on one line.
+    /// The subject of the case, on one line.
     pub title: String,
     pub client: Dialect,
     pub upstream: UpstreamDialect,
-    /// Whose habits the upstream has.
+    /// The provider whose quirks the upstream has.
     pub provider: String,
     /// The upstream's name for the model.
     pub model: String,
-    /// The client's name for it, where that stands in the path (Gemini).
+    /// The client's name of the model, if the path contains it (Gemini).
     pub alias: String,
-    /// The account's name, which opaque state is bound to.
+    /// The account's name, because opaque state is bound to it.
     pub account: String,
-    /// Only Gemini's clients say it outside the body.
+    /// Only for Gemini's clients, which state it outside the body.
     pub delivery: Option<Delivery>,
-    /// As the account has it; off unless the case is about it.
+    /// The account's setting; off unless the case is about it.
     pub prompt_cache: PromptCache,
-    /// What the model accepts, where that is something else than what is known of its name.
+    /// The model's capabilities, if they differ from those that its name implies.
     pub capabilities: Option<Capabilities>,
     pub stamp: Stamp,
-    /// Whether a Chat upstream is asked what its stream uses.
+    /// Whether a Chat upstream is asked for the usage of a stream.
     pub asks_usage: bool,
     /// Whether answers that the upstream pauses are continued.
     pub pauses: bool,
-    /// How the stream ended, unless the upstream closed it in good order.
+    /// How the stream ended; `None` = the upstream closed it normally.
     pub ended: Option<Ended>,
 }
 
@@ -43,12 +43,12 @@ pub struct Head {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ended {
     pub end: End,
-    /// The last words may name the request.
+    /// The last event may name the request.
     pub request_id: String,
 }
 
 impl Head {
-    /// Between these, with all else as usual.
+    /// A head for these, with default values for everything else.
     pub fn new(client: Dialect, upstream: UpstreamDialect, provider: &str, model: &str) -> Self {
         Self {
             title: String::new(),
@@ -151,7 +151,7 @@ impl Head {
             self.title, self.client, self.upstream, self.provider, self.model
         );
         let mut line = |name: &str, value: &dyn std::fmt::Display| {
-            // Writing into a String cannot fail.
+            // Writing to a String cannot fail.
             let _ = writeln!(text, "{name}: {value}");
         };
         if self.alias != ALIAS {
@@ -197,7 +197,7 @@ impl Head {
         text
     }
 
-    /// What its model and its provider are known for.
+    /// The capabilities of the model and the quirks of the provider.
     pub(super) fn habits(&self) -> Result<Habits, String> {
         let capabilities = self.capabilities;
         Ok(Habits {
@@ -206,7 +206,7 @@ impl Head {
         })
     }
 
-    /// Whether every value stays on its line.
+    /// Whether every value fits on its line.
     pub(super) fn is_writable(&self) -> bool {
         let id = self.ended.as_ref().map(|ended| &ended.request_id);
         let values = [&self.title, &self.model, &self.alias, &self.account];
@@ -214,7 +214,7 @@ impl Head {
         values.all(|value| !value.contains(['\n', '\r']))
     }
 
-    /// The habits of the provider.
+    /// The quirks of the provider.
     fn quirks(&self) -> Result<Quirks, String> {
         let name = self.provider.as_str();
         if name == "mistral" {
@@ -232,7 +232,7 @@ impl Head {
     }
 }
 
-/// What model and provider are known for, looked up once.
+/// The capabilities and quirks, looked up once.
 #[derive(Debug)]
 pub(super) struct Habits {
     capabilities: Capabilities,
@@ -274,7 +274,7 @@ const DELIVERIES: [(&str, Delivery); 3] = [
 
 const CACHES: [(&str, PromptCache); 2] = [("auto", PromptCache::Auto), ("1h", PromptCache::Hour)];
 
-/// What is usual in the cases that are written by hand.
+/// The default values of the cases that are written by hand.
 const ALIAS: &str = "gemini-alias";
 const ACCOUNT: &str = "account-1";
 const STAMP: Stamp = Stamp {

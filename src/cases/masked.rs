@@ -1,4 +1,4 @@
-//! Credentials out of what is written down.
+//! Masks credentials in recorded cases.
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ use serde_json::Value;
 use crate::config::secret::Secret;
 use crate::protocol::error;
 
-/// What is masked, in every spelling in which it may stand.
+/// The secrets to mask, in every spelling in which they may occur.
 #[derive(Debug)]
 pub(super) struct Mask {
     spellings: Vec<Secret>,
 }
 
 impl Mask {
-    /// Of these, and of whatever has the shape of a vendor's key.
+    /// A mask for these secrets, and for everything in the form of a vendor's key.
     pub(super) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Self {
         let mut spellings: Vec<String> = Vec::new();
         let secrets = secrets.map(Secret::expose);
@@ -30,14 +30,14 @@ impl Mask {
                 }
             }
         }
-        // One may be the beginning of another.
+        // One spelling may be the beginning of another, so the longer ones come first.
         spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
         Self {
             spellings: spellings.into_iter().map(Secret::new).collect(),
         }
     }
 
-    /// The same bytes with `***` in their place.
+    /// The same bytes with `***` in place of the secrets.
     pub(super) fn masked<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let mut masked = error::mask(bytes, "");
         for spelling in &self.spellings {
@@ -48,15 +48,15 @@ impl Mask {
         masked
     }
 
-    /// Whether one can still be read: in a text as JSON understands it, or put together from the texts that stand in the same place
-    /// of the events of a stream.
+    /// Whether a secret can still be read: in a decoded JSON text, or in the concatenation of the texts at the same
+    /// place of a stream's events.
     pub(super) fn shows_in(&self, file: &[u8]) -> bool {
         if matches!(self.masked(file), Cow::Owned(_)) {
             return true;
         }
         let mut texts = Texts::default();
         let text = String::from_utf8_lossy(file);
-        // Whole documents, that may have several lines: what is behind the rulers.
+        // Whole documents, which may have several lines, behind the rulers.
         for section in text.split("----- ").flat_map(|part| part.split("=== ")) {
             let body = section.split_once('\n').map_or(section, |(_, body)| body);
             texts.read(body);
@@ -70,7 +70,7 @@ impl Mask {
     }
 }
 
-/// Texts of JSON documents, those of one place together.
+/// The texts of JSON documents; texts at the same place are concatenated.
 #[derive(Debug, Default)]
 struct Texts {
     by_place: HashMap<String, String>,
@@ -79,7 +79,7 @@ struct Texts {
 impl Texts {
     fn read(&mut self, text: &str) {
         if text.starts_with(['{', '[']) {
-            // Several may follow one another.
+            // Several documents may follow each other.
             for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
                 let Ok(value) = value else { break };
                 self.collect(&mut String::new(), &value);
@@ -108,7 +108,7 @@ impl Texts {
                 for (name, value) in members {
                     place.push('/');
                     place.push_str(name);
-                    // A name may hold one, too.
+                    // A name may contain a secret too.
                     self.by_place
                         .entry(name.clone())
                         .or_insert_with(|| name.clone());
@@ -121,7 +121,7 @@ impl Texts {
     }
 }
 
-/// Shorter ones are words that occur by themselves.
+/// Shorter secrets are words that also occur in other text.
 const SHORTEST: usize = 6;
 
 #[cfg(test)]
@@ -152,7 +152,7 @@ mod tests {
             let got = mask().masked(text.as_bytes()).into_owned();
             assert_eq!(String::from_utf8_lossy(&got), masked);
             assert!(!mask().shows_in(&got), "{masked}");
-            // Once more changes nothing.
+            // Masking a second time changes nothing.
             assert_eq!(mask().masked(&got), got.as_slice());
         }
         let shaped = b"sk-ant-api03-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

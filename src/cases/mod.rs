@@ -1,12 +1,12 @@
-//! Cases: exchanges as files, which run again without a network. The goldens of the tests are such files, and so is what
-//! `weir run --record` writes; both are read here, so that a user's report becomes a test by copying a file.
+//! Cases: exchanges in files, which can be run again without a network. The goldens of the tests are such files, and
+//! `weir run --record` writes such files. Both are read here, so a user's report becomes a test by copying a file.
 //!
 //! ```text
-//! translated   what the client asks ─► what the upstream is asked;  what that answers ─► what the client gets
-//! passed       an answer in the client's own dialect ─► what is read in it as it goes by
+//! translated   client's request ─► upstream's request;  upstream's answer ─► client's answer
+//! passed       an answer in the client's own dialect ─► the facts that are read in it while it passes
 //! ```
 //!
-//! A case is run by computing all that is not given: what it is then printed as is compared with what it was.
+//! To run a case, everything that is not given is computed; the result is then compared with the file.
 pub mod difference;
 mod head;
 mod masked;
@@ -14,7 +14,7 @@ pub mod passed;
 pub mod recorded;
 pub mod translated;
 
-/// One file.
+/// One case file.
 #[derive(Debug)]
 pub enum Case {
     Translated(Box<translated::Case>),
@@ -22,7 +22,7 @@ pub enum Case {
 }
 
 impl Case {
-    /// Reads a file of either kind. `Err` says what is wrong with it and what is expected.
+    /// Reads a file of either kind. `Err` tells what is wrong with it and what is expected.
     pub fn read(file: &[u8]) -> Result<Self, String> {
         if passed::Case::looks_like(file) {
             return passed::Case::read(file).map(Self::Passed);
@@ -32,7 +32,7 @@ impl Case {
         translated::Case::parse(text).map(|case| Self::Translated(Box::new(case)))
     }
 
-    /// The file as it would be written now, however what came is cut into pieces.
+    /// The file as it would be written now. The result must not depend on how the given bytes are divided.
     pub fn run(&self) -> Result<Vec<u8>, String> {
         match self {
             Self::Translated(case) => Ok(case.run(Cuts::Many)?.print().into_bytes()),
@@ -41,17 +41,18 @@ impl Case {
     }
 }
 
-/// How often a stream is replayed.
+/// Into which pieces a stream is divided for replays.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Cuts {
-    /// In one piece only.
+    /// Only one piece.
     None,
-    /// Byte by byte as well, and in two pieces: cut everywhere where that is little work, else at some places.
+    /// Also single bytes, and two pieces: divided at every position if that is little work, otherwise at some
+    /// positions.
     Many,
 }
 
 impl Cuts {
-    /// Where a stream of this length is cut in two.
+    /// The positions at which a stream of this length is divided in two.
     fn places(self, length: usize) -> impl Iterator<Item = usize> {
         let places: usize = match self {
             Self::None => 0,
@@ -64,11 +65,11 @@ impl Cuts {
     }
 }
 
-/// What a file has to be.
+/// The expected form of a file.
 const EXPECTED: &str = "a case as `weir run --record` writes it: its head, then sections behind rulers (`----- client request`), \
                         or `DIALECT FORM`, `=== stream` and `=== facts`";
 
-/// Bytes that are replayed of one stream, in all its cuts: everywhere up to 16 KiB.
+/// Bytes that are replayed of one stream in total, over all divisions: up to 16 KiB, every position is tried.
 const MOST_WORK: usize = 256 << 20;
 const FEWEST_CUTS: usize = 8;
 
@@ -123,7 +124,7 @@ mod tests {
             let said = said.expect_err(part);
             assert!(said.contains(part), "{said}");
         }
-        // Whatever is cut off, there is an answer of some kind.
+        // For every truncation there is some result.
         let whole = format!(
             "{head}----- upstream stream\ndata: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"é\"}}]}},\"finishReason\":\"STOP\"}}]}}\n\n----- outcome\ncomplete\n"
         );

@@ -1,11 +1,11 @@
-//! An answer in the client's own dialect, and what is read in it as it goes by.
+//! An answer in the client's own dialect, and the facts that are read in it while it passes.
 //!
 //! ```text
-//! anthropic stream          the dialect, and a stream, an array (Gemini's) or a whole answer; `crlf` = with such line ends
+//! anthropic stream          dialect and form: a stream, an array (Gemini's) or an answer; `crlf` = with CRLF line ends
 //! === stream
-//! …                         the bytes as they came
+//! …                         the unchanged bytes
 //! === facts
-//! …                         what must be read in them
+//! …                         the facts that must be read in them
 //! ```
 use std::fmt::Write as _;
 
@@ -17,12 +17,12 @@ use crate::protocol::error::{ErrorKind, ParsedError, WireError};
 use crate::protocol::hub::usage::Stated;
 use crate::protocol::passthrough::{Tap, read_answer};
 
-/// What the bytes are.
+/// The form of the bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Form {
     /// Server-sent events.
     Stream,
-    /// One JSON array: Gemini's way without `alt=sse`.
+    /// One JSON array: Gemini's stream without `alt=sse`.
     Array,
     /// A whole answer.
     Answer,
@@ -43,7 +43,7 @@ impl Form {
     }
 }
 
-/// One file.
+/// One case file.
 #[derive(Clone, Debug)]
 pub struct Case {
     dialect: Dialect,
@@ -54,7 +54,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// Of bytes whose facts are not known yet.
+    /// A case whose facts are not known yet.
     pub fn new(dialect: Dialect, form: Form, bytes: Vec<u8>) -> Self {
         Self {
             dialect,
@@ -71,7 +71,7 @@ impl Case {
         file.get(end..).is_some_and(|rest| rest.starts_with(STREAM))
     }
 
-    /// Reads a file. `Err` says what is wrong with it and what is expected.
+    /// Reads a file. `Err` tells what is wrong with it and what is expected.
     pub fn read(file: &[u8]) -> Result<Self, String> {
         let (head, rest) = split(file, STREAM).ok_or("there is no `=== stream`")?;
         let (bytes, facts) = split(rest, FACTS)
@@ -107,7 +107,7 @@ impl Case {
         })
     }
 
-    /// What is said to be read in it.
+    /// The expected facts.
     pub fn expected(&self) -> &[u8] {
         &self.facts
     }
@@ -123,7 +123,7 @@ impl Case {
         file
     }
 
-    /// What is read in it; `Err` when that depends on how its bytes are cut.
+    /// The facts that are read in the bytes. `Err` = they depend on how the bytes are divided.
     pub fn facts(&self, cuts: Cuts) -> Result<String, String> {
         let ended;
         let bytes = if self.crlf {
@@ -140,7 +140,7 @@ impl Case {
     }
 }
 
-/// The facts of a stream; they must not depend on how it is cut.
+/// The facts of a stream, which must not depend on how it is divided.
 fn stream_facts(tap: &dyn Fn() -> Tap, bytes: &[u8], cuts: Cuts) -> Result<String, String> {
     let singly = replay(tap(), Vec::new(), bytes.chunks(1))?;
     let commit = singly.commit;
@@ -177,13 +177,13 @@ fn stream_facts(tap: &dyn Fn() -> Tap, bytes: &[u8], cuts: Cuts) -> Result<Strin
 
 struct Replay {
     facts: String,
-    /// What was relayed before the end.
+    /// The bytes that were forwarded before the end.
     out: Vec<u8>,
-    /// After how many bytes the answer was committed.
+    /// The number of bytes after which the answer was committed.
     commit: Option<usize>,
 }
 
-/// Feeds the tap, which has let `out` through so far.
+/// Replays chunks through the tap, which has already forwarded `out`.
 fn replay<'a>(
     mut tap: Tap,
     mut out: Vec<u8>,
@@ -218,7 +218,7 @@ fn replay<'a>(
     Ok(Replay { facts, out, commit })
 }
 
-/// Feeds the tap; what it lets through is appended to `out`.
+/// Pushes a chunk into the tap; forwarded bytes are appended to `out`.
 fn push(tap: &mut Tap, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
     let chunk = Bytes::copy_from_slice(chunk);
     let pieces = tap.relay(&chunk);
@@ -260,7 +260,7 @@ fn error(error: Option<&ParsedError>) -> String {
     };
     let mut text = format!("{:?}, status {}", error.kind, error.status);
     let retry_after = error.retry_after.map(|delay| format!("{delay:?}"));
-    // Writing into a String cannot fail.
+    // Writing to a String cannot fail.
     let _ = write!(
         text,
         ", type {}, code {}, retry after {}, quotas {:?}: {}",

@@ -1,7 +1,8 @@
-//! From what was taken of an exchange to a case, with every credential masked.
+//! Makes a case from a recorded exchange, with every credential masked.
 //!
-//! What the client and the upstream said stands in the case as it was; what nobody sees on a wire (the outcome) is computed. Where
-//! something had to be masked, all that follows from it is computed, too, because lengths and digests follow from the texts.
+//! The bytes of the client and of the upstream are recorded unchanged; values that no connection shows (the outcome)
+//! are computed. If something had to be masked, everything that depends on it is computed too, because lengths and
+//! digests change with the texts.
 use super::Cuts;
 use super::masked::Mask;
 use super::passed::{self, Form};
@@ -12,33 +13,33 @@ use crate::outcome::End;
 use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::target::PromptCache;
 
-/// One exchange that is over.
+/// One finished exchange.
 #[derive(Debug)]
 pub struct Taken {
     pub tape: Box<Tape>,
     pub told: Told,
-    /// What must not be shown, beside the credential that the upstream saw.
+    /// Secrets to mask, besides the credential that the upstream got.
     pub secrets: Vec<Secret>,
     pub request_id: String,
-    /// When it was over, Unix seconds.
+    /// When the exchange ended, in Unix seconds.
     pub at: u64,
 }
 
-/// What the client got of it.
+/// What the client got.
 #[derive(Debug)]
 pub enum Told {
-    /// The answer, as it came or translated.
+    /// The answer, unchanged or translated.
     Answer,
-    /// As much as had come when the client left.
+    /// The part of the answer that had come when the client left.
     Part,
-    /// The upstream's refusal, with this status and body.
+    /// The upstream's error, with this status and body.
     Failure { status: u16, body: Vec<u8> },
 }
 
-/// A case, and what its file is called.
+/// A case, and the name of its file.
 #[derive(Debug)]
 pub struct Recorded {
-    /// The folder of such cases.
+    /// The folder for such cases.
     pub folder: &'static str,
     /// The beginning of the file's name.
     pub name: String,
@@ -48,26 +49,26 @@ pub struct Recorded {
 /// Why an exchange is not recorded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Skipped {
-    /// No upstream answered it, or what the client got was not the upstream's.
+    /// No upstream answered, or the client's answer was not the upstream's.
     Refused,
-    /// It is no conversation: a count, or an endpoint beside generation.
+    /// It is not a conversation: it is a count, or an endpoint other than generation.
     Vendor,
-    /// The client left before there was enough of the answer.
+    /// The client left before enough of the answer had come.
     Left,
-    /// The upstream was asked more than once for one answer.
+    /// The upstream was called several times for one answer.
     Rounds,
     /// It is longer than a case may be.
     TooLarge,
-    /// It cannot be written as a case, or not be run: bytes that are no text, an answer that is none.
+    /// It cannot be written or run as a case: bytes that are not text, or an answer that is not one.
     Unwritable,
-    /// It holds a credential that cannot be masked, because it comes in pieces.
+    /// It contains a credential in pieces, which cannot be masked.
     Credential,
-    /// The disk was too slow, or there were too many at once.
+    /// The disk was too slow, or there were too many exchanges at the same time.
     Dropped,
 }
 
 impl Skipped {
-    /// All of them.
+    /// Every reason.
     pub const ALL: [Self; 8] = [
         Self::Refused,
         Self::Vendor,
@@ -94,12 +95,12 @@ impl Skipped {
     }
 }
 
-/// The folders of cases, as the goldens lie.
+/// The folders of cases; the goldens have the same ones.
 pub const TRANSLATE: &str = "translate";
 /// See [`TRANSLATE`].
 pub const PASSTHROUGH: &str = "passthrough";
 
-/// The case of an exchange.
+/// Makes the case of an exchange.
 pub fn recorded(taken: &Taken) -> Result<Recorded, Skipped> {
     let tape = &*taken.tape;
     match tape.torn() {
@@ -165,7 +166,7 @@ fn translated_case(
     let masked = mask.masked(text.as_bytes());
     let was_masked = *masked != *text.as_bytes();
     let masked = std::str::from_utf8(&masked).map_err(|_| Skipped::Unwritable)?;
-    // What is in the bodies must not be taken for something of the file's own.
+    // The contents of the bodies must not be mistaken for parts of the file.
     let mut case = translated::Case::parse(masked).map_err(|_| Skipped::Unwritable)?;
     if !plain.head().is_writable() || !case.is_like(&plain) {
         return Err(Skipped::Unwritable);
@@ -200,7 +201,7 @@ fn translated_case(
     })
 }
 
-/// What was asked and said, nothing computed. `given`: what the upstream's bytes are.
+/// The case with the recorded bytes, without computed sections. `given`: the kind of the upstream's bytes.
 fn as_it_was(
     taken: &Taken,
     translated: &Translated,
@@ -225,7 +226,7 @@ fn as_it_was(
         },
     );
     match (&taken.told, given) {
-        // What is held back, or regrouped, is not what the translation wrote.
+        // If text is held back or regrouped, the client's bytes are not the translator's output.
         (Told::Answer, Section::UpstreamStream) if !translated.regrouped => {
             case.put(Section::ClientStream, text(tape.said())?.to_owned());
         }
@@ -255,7 +256,7 @@ fn head(taken: &Taken, translated: &Translated) -> Head {
         head.delivery = Some(*delivery);
     }
     (*asked.account).clone_into(&mut head.account);
-    // None of the others reads it.
+    // Only Anthropic upstreams use this setting.
     if asked.upstream == UpstreamDialect::Anthropic
         && translated.prompt_cache != PromptCache::Refused
     {
@@ -284,7 +285,7 @@ fn text(bytes: &[u8]) -> Result<&str, Skipped> {
     std::str::from_utf8(bytes).map_err(|_| Skipped::Unwritable)
 }
 
-/// JSON with a line end of its own, so that the next ruler stands on a line; anything else as it is.
+/// JSON gets a line end, so that the next ruler begins a line; other text is unchanged.
 fn line(text: &str) -> String {
     let ended = text.ends_with('\n') || !text.trim_end().ends_with(['}', ']']);
     format!("{text}{}", if ended { "" } else { "\n" })
@@ -321,7 +322,7 @@ mod tests {
         }
     }
 
-    /// Of a Chat client whose text comes from an Anthropic upstream.
+    /// An exchange of a Chat client with an Anthropic upstream that answers with `text`.
     fn translation(prompt: &str, text: &str) -> Taken {
         let body =
             format!(r#"{{"model":"alias","messages":[{{"role":"user","content":"{prompt}"}}]}}"#);
@@ -393,7 +394,7 @@ mod tests {
             .run()
             .expect("it runs");
         assert_eq!(String::from_utf8_lossy(&run), text);
-        // It is what went over the wire, not what would be computed.
+        // The bytes are those of the connection, not recomputed ones.
         let other = text.replace("\"content\": \"hello\"", "\"content\": \"hullo\"");
         assert_ne!(
             Case::read(other.as_bytes())
@@ -428,7 +429,7 @@ mod tests {
 
     #[test]
     fn a_credential_that_cannot_be_masked_is_not_written() {
-        // In pieces, as a model says it token by token.
+        // The secret comes in pieces, as a model streams it token by token.
         let mut stream = String::new();
         for piece in [&KEY[..7], &KEY[7..15], &KEY[15..]] {
             stream.push_str(&format!("event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{piece}\"}}}}\n\n"));
@@ -438,7 +439,7 @@ mod tests {
             recorded(&taken(tape, Told::Answer)).expect_err("a credential"),
             Skipped::Credential
         );
-        // Escaped.
+        // The secret is escaped.
         let escaped = KEY.replace('w', "\\u0077");
         let got = recorded(&translation("hi", &escaped)).map(|case| String::from_utf8(case.file));
         assert_eq!(got.expect_err("a credential"), Skipped::Credential);
@@ -480,7 +481,7 @@ mod tests {
             recorded(&taken(tape, Told::Answer)).expect_err("no room"),
             Skipped::Dropped
         );
-        // A request whose model would be another line of the head.
+        // A request id that would add another line to the head.
         let mut odd = translation("hi", "hello");
         odd.request_id = "a\nseed: 7".to_owned();
         assert_eq!(

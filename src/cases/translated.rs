@@ -1,5 +1,6 @@
-//! An exchange between a client of one dialect and an upstream of another: what the client asks, what the upstream is asked,
-//! what it answers, what the client gets, separated by rulers. What is not given is computed.
+//! An exchange between a client of one dialect and an upstream of another: the client's request, the upstream's
+//! request, the upstream's answer and the client's answer, separated by rulers. Sections that are not given are
+//! computed.
 use std::fmt::Write as _;
 
 use bytes::BytesMut;
@@ -16,14 +17,14 @@ use crate::protocol::hub::request::Request;
 use crate::protocol::hub::target::{Encoded, Target};
 use crate::protocol::translate::{self, Terminal, Translator};
 
-/// One file.
+/// One case file.
 #[derive(Clone, Debug)]
 pub struct Case {
     head: Head,
     sections: Vec<(Section, String)>,
 }
 
-/// What stands behind a ruler, in this order.
+/// The sections behind the rulers, in this order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Section {
     ClientRequest,
@@ -57,7 +58,7 @@ impl Section {
             .map_or("", |(name, _)| name)
     }
 
-    /// What is computed.
+    /// The sections that are computed.
     pub const COMPUTED: [Self; 5] = [
         Self::Refused,
         Self::UpstreamRequest,
@@ -66,14 +67,14 @@ impl Section {
         Self::Outcome,
     ];
 
-    /// Whether it is given, and not computed.
+    /// Whether the section is given instead of computed.
     fn is_given(self) -> bool {
         !Self::COMPUTED.contains(&self)
     }
 }
 
 impl Case {
-    /// Of an exchange of which nothing is known but its circumstances.
+    /// A case without sections.
     pub fn new(head: Head) -> Self {
         Self {
             head,
@@ -81,7 +82,7 @@ impl Case {
         }
     }
 
-    /// Reads a file. `Err` says what is wrong with it and what is expected.
+    /// Reads a file. `Err` tells what is wrong with it and what is expected.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() {
             return Err(format!("is empty; expected {}", super::EXPECTED));
@@ -111,17 +112,17 @@ impl Case {
         Ok(case)
     }
 
-    /// The file.
+    /// The text of the file.
     pub fn print(&self) -> String {
         let mut text = self.head.print();
         for (section, body) in &self.sections {
-            // Writing into a String cannot fail.
+            // Writing to a String cannot fail.
             let _ = write!(text, "{RULER}{}\n{body}", section.name());
         }
         text
     }
 
-    /// Whether something is behind the same rulers.
+    /// Whether both have the same sections.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let kinds = |case: &Self| {
             case.sections
@@ -132,25 +133,25 @@ impl Case {
         kinds(self) == kinds(other)
     }
 
-    /// Its circumstances.
+    /// The circumstances of the exchange.
     pub fn head(&self) -> &Head {
         &self.head
     }
 
-    /// What stands behind this ruler.
+    /// The content of this section.
     pub fn section(&self, section: Section) -> Option<&str> {
         let found = self.sections.iter().find(|(key, _)| *key == section);
         found.map(|(_, body)| body.as_str())
     }
 
-    /// Sets what stands behind a ruler.
+    /// Sets the content of a section.
     pub fn put(&mut self, section: Section, body: String) {
         self.sections.retain(|(key, _)| *key != section);
         self.sections.push((section, body));
         self.sections.sort_by_key(|(section, _)| *section);
     }
 
-    /// The case with everything that is computed. `Err` says why it cannot be run.
+    /// The case with all computed sections. `Err` tells why it cannot be run.
     pub fn run(&self, cuts: Cuts) -> Result<Self, String> {
         let given = self
             .sections
@@ -215,8 +216,8 @@ impl Case {
     }
 }
 
-/// Where the rulers stand, what they say, and where what is behind them begins. A case may have anything that looks like one in
-/// the middle of a line, but not one with a name of ours at its end.
+/// The rulers: where they begin, their sections, and where the content behind them begins. Text like a ruler may occur
+/// in the middle of a line, unless the line ends with the name of a section.
 fn rulers(text: &str) -> Vec<(usize, Section, usize)> {
     memmem::find_iter(text.as_bytes(), RULER.as_bytes())
         .filter_map(|at| {
@@ -240,7 +241,7 @@ fn begin(
     Ok((translator, encoded))
 }
 
-/// What the client gets of a stream, however it is cut.
+/// The client's part of a stream, which must not depend on how the stream is divided.
 fn streamed(
     head: &Head,
     translator: &mut Translator,
@@ -294,7 +295,7 @@ fn replay<'a>(
 fn asked_upstream(head: &Head, encoded: &Encoded) -> Result<String, String> {
     let mut text = String::new();
     for (name, value) in &encoded.headers {
-        // Writing into a String cannot fail.
+        // Writing to a String cannot fail.
         let _ = writeln!(text, "{name}: {value}");
     }
     let mut body = json(&encoded.body)?;
@@ -329,7 +330,7 @@ fn outcome(translator: &Translator) -> String {
         } else {
             "omitted"
         };
-        // Writing into a String cannot fail.
+        // Writing to a String cannot fail.
         let _ = writeln!(text, "{how}: {}", dropped.field);
     }
     for violation in translator.violations() {
@@ -338,9 +339,9 @@ fn outcome(translator: &Translator) -> String {
     text
 }
 
-/// JSON as cases have it.
+/// JSON in the format of cases.
 pub fn pretty(bytes: &[u8]) -> Result<String, String> {
-    // A whole answer that paused is none yet.
+    // The answer has paused, so there is no text yet.
     if bytes.is_empty() {
         return Ok(String::new());
     }

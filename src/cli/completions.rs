@@ -1,4 +1,4 @@
-//! `weir completions` and `weir manual`: what the command line tells of itself.
+//! `weir completions` and `weir manual`: prints the documentation of the command line itself.
 use std::path::PathBuf;
 use std::process::ExitCode;
 

@@ -41,7 +41,7 @@ impl Demo {
             Ok(server) => server,
             Err(error) => return failure(&error),
         };
-        // It ends with the process.
+        // The thread ends with the process.
         std::thread::spawn(move || simulator.run(1, std::future::pending::<()>()));
         println!("{}", welcome(self.addr, self.admin));
         if let Some(code) = server.invite() {

@@ -1,4 +1,4 @@
-//! `weir explain`: what would happen to a request. Nobody is called, nothing is bound.
+//! `weir explain`: shows what would happen to a request. Nothing is called and no port is opened.
 use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 
@@ -56,7 +56,7 @@ impl Explain {
         };
         let occasion = Occasion {
             moment: clocks::moment(),
-            // The same question gets the same answer.
+            // A fixed draw, so that the same question always gets the same answer.
             draw: 0,
         };
         let report = match explain::explain(&Gateway::build(config, None), &ask, occasion) {
@@ -82,7 +82,7 @@ impl Explain {
     }
 }
 
-/// The body on standard input; of one that is too long as much as shows it.
+/// The body from standard input; one that is too long is read just far enough to detect that.
 fn request(limit: usize) -> std::io::Result<Vec<u8>> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
@@ -96,7 +96,7 @@ fn request(limit: usize) -> std::io::Result<Vec<u8>> {
         .map(|_| body)
 }
 
-/// `NAME: VALUE`, as curl takes it.
+/// Parses `NAME: VALUE`, as in curl.
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text
         .split_once(':')

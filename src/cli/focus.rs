@@ -1,13 +1,15 @@
-//! What was used as FOCUS 1.2, the common form of cloud bills: <https://focus.finops.org/focus-specification/v1-2/>.
+//! Use in the format of FOCUS 1.2, the common format of cloud bills:
+//! <https://focus.finops.org/focus-specification/v1-2/>.
 //!
-//! Every mandatory column is there and the conditional ones that say something of model traffic, in the order of their names, and what only Weir knows in columns that begin with `x_`.
+//! The columns are all mandatory ones and those conditional ones that make sense for model traffic, sorted by name,
+//! followed by columns that begin with `x_` for what only Weir knows.
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 
 use crate::limits::Totals;
 use crate::limits::ledger::{Dimension, Row};
 
-/// What a report is grouped by: one line for each day and everything that has a name.
+/// The grouping of the report: one line for each day and each combination of names.
 pub(super) const BY: [Dimension; 6] = [
     Dimension::Day,
     Dimension::Account,
@@ -17,8 +19,8 @@ pub(super) const BY: [Dimension; 6] = [
     Dimension::Project,
 ];
 
-/// The rows, grouped by [`BY`], as comma-separated values. A row without a day (a month that was merged) has none to name and
-/// stands for its whole period.
+/// The rows, grouped by [`BY`], as comma-separated values. A row of a month that was merged has no day; it stands for
+/// the whole month.
 pub(super) fn csv(rows: &[Row]) -> String {
     let mut text = COLUMNS.join(",") + "\r\n";
     for row in rows {
@@ -110,7 +112,8 @@ fn cells(row: &Row) -> Option<[String; COLUMNS.len()]> {
     ])
 }
 
-/// What is paid for, in thousandths, and its unit: tokens where there are any, else the pieces of the first kind.
+/// The billed quantity in thousandths, and its unit: tokens if there are any, else the first kind of unit that there
+/// is.
 fn quantity(totals: &Totals) -> (u64, &'static str) {
     let (usage, units) = (&totals.usage, &totals.usage.units);
     let counted = |count: u64| count.saturating_mul(1_000);
@@ -127,7 +130,7 @@ fn quantity(totals: &Totals) -> (u64, &'static str) {
     }
 }
 
-/// Dollars for one of so many thousandths, on the average of the row; nothing where there are none.
+/// The average price in dollars of one unit; `thousandths` is the quantity in thousandths. Empty if the quantity is 0.
 fn each(totals: &Totals, thousandths: u64) -> String {
     let atto = u128::from(totals.nano_usd) * 1_000_000_000_000;
     let Some(atto) = atto.checked_div(u128::from(thousandths)) else {
@@ -137,12 +140,12 @@ fn each(totals: &Totals, thousandths: u64) -> String {
     format!("{}.{:018}", atto / scale, atto % scale)
 }
 
-/// Thousandths as a decimal: a reader that guesses types takes a column of whole numbers for another one.
+/// Thousandths as a decimal number: a reader that infers types would take a column of whole numbers for another type.
 fn decimal(thousandths: u64) -> String {
     format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000)
 }
 
-/// As one JSON object, without what is empty.
+/// The tags as one JSON object, without empty ones.
 fn tags(tags: [(&str, &String); 3]) -> String {
     let given = tags.into_iter().filter(|(_, value)| !value.is_empty());
     let given: serde_json::Map<String, serde_json::Value> = given
@@ -151,7 +154,7 @@ fn tags(tags: [(&str, &String); 3]) -> String {
     serde_json::Value::from(given).to_string()
 }
 
-/// The day, or the month of a history whose days were merged.
+/// The period of a row: its day, or its month if the days of the history were merged.
 fn period(day: &str) -> Option<(Date, Date)> {
     if let Ok(day) = day.parse::<Date>() {
         return Some((day, day.saturating_add(1.day())));
@@ -164,12 +167,12 @@ fn moment(day: Date) -> String {
     format!("{day}T00:00:00Z")
 }
 
-/// A mandatory name is never empty.
+/// The name, or `none`: a mandatory name is never empty.
 fn named(name: &str) -> String {
     if name.is_empty() { "none" } else { name }.to_owned()
 }
 
-/// Who made the model, by its name.
+/// The publisher of the model, by the model's name.
 fn publisher(model: &str) -> Option<&'static str> {
     let known = PUBLISHERS
         .iter()
@@ -177,7 +180,7 @@ fn publisher(model: &str) -> Option<&'static str> {
     known.map(|(_, publisher)| *publisher)
 }
 
-/// Dollars to the billionth, as the ledger counts them.
+/// The cost in dollars to the billionth, as the ledger counts it.
 fn usd(totals: &Totals) -> String {
     let (whole, rest) = (
         totals.nano_usd / 1_000_000_000,
@@ -290,7 +293,8 @@ mod tests {
         }
     }
 
-    /// The columns of feature level "Mandatory" in `specification/columns` of the specification's repository at its tag `v1.2`.
+    /// The columns of feature level "Mandatory" in `specification/columns` of the specification's repository at its tag
+    /// `v1.2`.
     const MANDATORY: [&str; 21] = [
         "BilledCost",
         "BillingAccountId",
@@ -317,7 +321,7 @@ mod tests {
 
     #[test]
     fn every_mandatory_column_is_there_and_says_something() {
-        // "Allows nulls" there; a charge that corrects nothing has no class.
+        // The specification says "Allows nulls" for these; a charge that corrects nothing has no class.
         let nullable = [
             "BillingAccountName",
             "ChargeClass",
@@ -361,7 +365,7 @@ mod tests {
                 && lines[2].contains(",none,"),
             "{text}"
         );
-        // Every quantity by its price is the cost.
+        // Each quantity times its price is the cost.
         assert!(lines[3].contains(",2.500,Seconds,"), "{text}");
         assert!(lines[3].contains(",0.500000000400000000,"), "{text}");
         assert!(

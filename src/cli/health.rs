@@ -1,4 +1,4 @@
-//! `weir health`: a question to a running Weir, for the health checks of images and units.
+//! `weir health`: a request to a running Weir, for the health checks of images and units.
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -33,7 +33,7 @@ impl Health {
         let (addr, tls) = match (self.addr, self.file.find()) {
             (Some(addr), _) => (addr, false),
             (None, None) => (AdminAddr::Tcp(DEFAULT), false),
-            // Secrets may be out of reach of a health check; it needs none.
+            // A health check may have no access to secrets, and needs none.
             (None, Some(path)) => match config::check_without_secrets(&path) {
                 Err(faults) => return print_faults(&faults),
                 Ok(config) => match config.admin {
@@ -57,7 +57,7 @@ impl Health {
     }
 }
 
-/// The status and the body of a `GET`.
+/// The status and the body of the answer to a `GET`.
 fn ask(addr: &AdminAddr, path: &str, tls: bool) -> io::Result<(u16, String)> {
     match addr {
         AdminAddr::Tcp(addr) if tls => {
@@ -84,7 +84,8 @@ fn ask(addr: &AdminAddr, path: &str, tls: bool) -> io::Result<(u16, String)> {
     }
 }
 
-/// As [`converse`]. The certificate is not looked at: this asks its own machine, under a name that no certificate has.
+/// The same as [`converse`], over TLS. The certificate is not verified, because the connection is to the own machine,
+/// and no certificate has this name.
 async fn over_tls(addr: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     let mut peer = HttpPeer::new(addr, true, "localhost".to_owned());
     peer.options.verify_cert = false;
@@ -132,7 +133,7 @@ fn converse(mut stream: impl Read + Write, path: &str) -> io::Result<(u16, Strin
     Ok((status, body.to_owned()))
 }
 
-/// A listener on every address is reached on loopback.
+/// The loopback address of a listener that listens on every address.
 fn reachable(addr: SocketAddr) -> SocketAddr {
     let ip = match addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -150,7 +151,7 @@ fn shown(addr: &AdminAddr) -> String {
 }
 
 const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
-/// Health checks are asked every few seconds, and give up themselves.
+/// Health checks are repeated every few seconds, and have timeouts of their own.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The answers are one line.
+/// Longest answer, in bytes; real answers have one line.
 const LONGEST: u64 = 16 << 10;

@@ -1,4 +1,4 @@
-//! `weir init`: a first configuration.
+//! `weir init`: creates a first configuration.
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
@@ -51,7 +51,7 @@ pub(super) struct Init {
     addr: SocketAddr,
 }
 
-/// What the page of `--web` sends.
+/// The data that the page of `--web` sends.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wish {
@@ -62,7 +62,7 @@ struct Wish {
     test: bool,
 }
 
-/// What is to be written.
+/// The files to write.
 struct Files {
     directory: PathBuf,
     yaml: String,
@@ -119,7 +119,7 @@ impl Init {
         }
     }
 
-    /// Serves the first-run page until somebody has filled it in.
+    /// Serves the setup page until somebody has filled it in.
     fn on_a_page(self) -> ExitCode {
         let (dir, force) = (self.dir, self.force);
         let files = [CONFIGURATION, KEY_FILE].map(|name| dir.join(name));
@@ -155,7 +155,7 @@ impl Init {
         }
     }
 
-    /// The provider and its key, asked for where they are not given.
+    /// The provider and its key; they are asked for if they are not given.
     fn answers(&self) -> Result<(String, String), String> {
         let asks = io::stdin().is_terminal() && self.key.as_deref() != Some("-");
         let provider = match &self.provider {
@@ -198,7 +198,7 @@ impl Init {
     }
 }
 
-/// Does what the page of `--web` asks for; tells the client key, which is shown there only.
+/// Executes the request of the page of `--web`. Returns the client key, which only that page shows.
 fn make(dir: &Path, force: bool, body: &[u8]) -> Result<Value, String> {
     let wish: Wish = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     if !PROVIDERS.iter().any(|one| one.name == wish.provider) {
@@ -247,13 +247,13 @@ fn make(dir: &Path, force: bool, body: &[u8]) -> Result<Value, String> {
 }
 
 impl Files {
-    /// One of them that is there.
+    /// One of the files that already exists, if any.
     fn present(&self) -> Option<PathBuf> {
         let paths = [CONFIGURATION, KEY_FILE].map(|name| self.directory.join(name));
         paths.into_iter().find(|path| path.exists())
     }
 
-    /// Whether the configuration is valid and its account serves.
+    /// Checks that the configuration is valid and that its account serves.
     fn test(&self) -> Result<(), String> {
         let place = std::env::temp_dir().join(format!("weir-init-{}", std::process::id()));
         let tested = self.test_in(&place);
@@ -291,7 +291,7 @@ impl Files {
     }
 }
 
-/// Writes a file whole, under a mode of its own.
+/// Writes a file completely, with the given mode.
 fn put(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
@@ -307,7 +307,7 @@ fn put(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     fs::rename(&fresh, path)
 }
 
-/// A line of standard input.
+/// Asks a question and reads one line from standard input.
 fn ask(question: &str) -> Result<String, String> {
     eprint!("{question}");
     let mut line = String::new();
@@ -320,7 +320,7 @@ const UNFIT: &str = "the key is empty, or holds what no header can";
 
 const CONFIGURATION: &str = "weir.yaml";
 
-/// Below the directory of the configuration.
+/// The path below the directory of the configuration.
 const KEY_FILE: &str = "secrets/provider.key";
 
 const LINE: &str =

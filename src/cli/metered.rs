@@ -1,5 +1,6 @@
-//! `weir usage --prometheus`: who used what, from the Prometheus that scrapes a fleet. Each process exports what it alone used on the
-//! running day, so a day is the sum of the last values of all runs: nothing is a rate, and nothing is extrapolated.
+//! `weir usage --prometheus`: who used what, from the Prometheus that scrapes a fleet. Each process exports only its
+//! own use of the current day, so the use of a day is the sum of the last values of all runs: no rates and no
+//! extrapolation.
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +15,7 @@ use crate::limits::ledger::{Dimension, Row};
 use crate::limits::nano_usd;
 use crate::proxy::fleet;
 
-/// What was used from `first` on, grouped; days are those of `zone`.
+/// The use from `first` on, grouped; days are those of `zone`.
 pub(super) fn report(
     server: &Prometheus,
     zone: &TimeZone,
@@ -55,12 +56,12 @@ pub(super) fn report(
     Ok(rows.filter(|row| row.totals != Totals::default()).collect())
 }
 
-/// What is asked for: what each process says that it used on a day, of keys, groups or projects; or its counters, which know models
-/// and accounts, too, but no requests.
+/// The data to query: the use per day that each process exports for keys, groups or projects; or its counters, which
+/// have models and accounts, but no requests.
 #[derive(Debug, Eq, PartialEq)]
 enum Asked {
     Scope(&'static str),
-    /// By these labels.
+    /// Counters, grouped by these labels.
     Counters(Vec<&'static str>),
 }
 
@@ -108,7 +109,7 @@ impl Asked {
     }
 }
 
-/// A day, or what has passed of it.
+/// A day; for the current day, the part that has passed.
 struct Day {
     date: Date,
     /// Its last millisecond, since the epoch.
@@ -170,7 +171,7 @@ const TOKENS: &str = "weir_tokens_total";
 
 const UNITS: &str = "weir_units_total";
 
-/// The counters, and the families whose figures they have.
+/// The counters, with the families that have the same numbers.
 const COUNTERS: [(&str, &str); 4] = [
     (TOKENS, Family::Tokens.name()),
     (UNITS, Family::Units.name()),
@@ -178,7 +179,7 @@ const COUNTERS: [(&str, &str); 4] = [
     ("weir_cost_usd_total", Family::Cost.name()),
 ];
 
-/// A question each: a year and a leap day.
+/// Most days, because each day is one query: a leap year.
 const MOST_DAYS: usize = 366;
 
 #[cfg(test)]

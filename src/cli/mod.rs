@@ -1,4 +1,4 @@
-//! The command line: what each command does, and what it exits with.
+//! The command line: the commands and their exit codes.
 //!
 //! Exit codes: 0 fine, 1 failure at run time, 2 wrong usage, 78 bad configuration (`EX_CONFIG` of sysexits.h, which
 //! the systemd unit does not restart on).
@@ -77,12 +77,12 @@ struct ConfigFile {
     config: Option<PathBuf>,
 }
 
-/// The arguments of this process; ends it with help, version or a usage error (exit code 2).
+/// The arguments of this process. Help, version and usage errors (exit code 2) end the process.
 pub fn arguments() -> Arguments {
     Arguments::parse()
 }
 
-/// Does what was asked.
+/// Runs the command.
 pub fn run(arguments: Arguments) -> ExitCode {
     match arguments.command {
         Command::Check(check) => check.run(),
@@ -106,7 +106,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
 }
 
 impl ConfigFile {
-    /// The file to read, by the order of the contract. `None` when there is none.
+    /// The file to read, by the documented order. `None` = there is none.
     fn find(&self) -> Option<PathBuf> {
         if let Some(file) = &self.config {
             return Some(file.clone());
@@ -121,7 +121,7 @@ impl ConfigFile {
             .map(Path::to_owned)
     }
 
-    /// The configuration; `Err` is how the command ends, once standard error says why.
+    /// The configuration. `Err` is the exit code of the command, after the reason was written to standard error.
     fn load(&self) -> Result<Config, ExitCode> {
         let Some(path) = self.find() else {
             eprintln!("weir: no configuration found; name one with `-c FILE`");
@@ -131,7 +131,7 @@ impl ConfigFile {
     }
 }
 
-/// Every fault to standard error, one a paragraph.
+/// Prints every fault to standard error, one per paragraph.
 fn print_faults(faults: &[Diagnostic]) -> ExitCode {
     for fault in faults {
         eprintln!("{fault}");
@@ -141,7 +141,7 @@ fn print_faults(faults: &[Diagnostic]) -> ExitCode {
     ExitCode::from(BAD_CONFIGURATION)
 }
 
-/// Prints `text` to standard output. A reader that went away (`| head`, `| true`) is no failure of the command's.
+/// Prints `text` to standard output. If the reader has gone (`| head`, `| true`), this is not a failure of the command.
 fn print(text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
@@ -156,7 +156,7 @@ fn failure(error: &dyn std::fmt::Display) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// 256 bits from the system.
+/// 256 random bits from the operating system.
 fn random() -> std::io::Result<[u8; 32]> {
     use std::io::Read;
     let mut bytes = [0; 32];
@@ -164,10 +164,10 @@ fn random() -> std::io::Result<[u8; 32]> {
     Ok(bytes)
 }
 
-/// Where the configuration is looked for, in this order.
+/// Where to look for the configuration, in this order.
 const PLACES: [&str; 2] = ["conf/weir.yaml", "/etc/weir/weir.yaml"];
 
-/// What clap exits with, too.
+/// The exit code of clap too.
 const WRONG_USAGE: u8 = 2;
 
 /// `EX_CONFIG`.

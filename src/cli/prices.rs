@@ -1,4 +1,4 @@
-//! `weir prices`: what is known of prices, beside what public maps list.
+//! `weir prices`: compares the known prices with those in public maps.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -90,7 +90,7 @@ impl Chosen {
     }
 }
 
-/// One model: what is known and what is listed, in the order of the price table, and what is said beside it.
+/// The line for one model: the known and the listed prices, in the order of the price table, and a remark.
 fn line(change: &Change) -> String {
     let known = change.known.as_ref().map_or_else(|| "-".to_owned(), shown);
     let model: String = change
@@ -101,7 +101,7 @@ fn line(change: &Change) -> String {
     format!("{model}  {known}  {}\n", shown(&change.listed))
 }
 
-/// `5/5/5/0.5/30 >272000:10/10/10/1/45 batch:0.5 flex:2/2/2/0.5/15 flex>272000:4/4/4/1/22`
+/// Formats prices: `5/5/5/0.5/30 >272000:10/10/10/1/45 batch:0.5 flex:2/2/2/0.5/15 flex>272000:4/4/4/1/22`
 fn shown(listed: &Listed) -> String {
     let mut said = vec![kinds(&listed.rates)];
     said.extend(media(&listed.media));
@@ -141,7 +141,7 @@ fn longs(tier: &str, longs: &[Long]) -> impl Iterator<Item = String> {
     })
 }
 
-/// What a map says that an entry cannot hold, and of which models.
+/// A remark about data of a map that a price entry cannot express, with the models concerned.
 fn beyond(changes: &[Change]) -> Option<String> {
     let mut members: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for change in changes {
@@ -167,5 +167,5 @@ fn beyond(changes: &[Change]) -> Option<String> {
     })
 }
 
-/// Names that a remark holds.
+/// Most names in a remark.
 const SHOWN: usize = 5;

@@ -1,4 +1,4 @@
-//! `weir reconcile`: the ledger beside a vendor's own bill.
+//! `weir reconcile`: compares the ledger with a vendor's own bill.
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -42,15 +42,15 @@ enum Vendor {
     Openai,
 }
 
-/// By day and model.
+/// Sums by day and model.
 type Bill = BTreeMap<(Date, String), Sum>;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Sum {
     usd: f64,
-    /// Of these, what batches cost, as far as it is said.
+    /// The part of it that batches cost, as far as the vendor states it.
     batches: f64,
-    /// Of all kinds; `None` = not said.
+    /// Tokens of all kinds; `None` = the vendor does not state them.
     tokens: Option<u64>,
 }
 
@@ -96,7 +96,7 @@ impl Reconcile {
         Ok(table(&self.ours(prices, &rows), &theirs))
     }
 
-    /// What the ledger says of the vendor.
+    /// The ledger's sums for the vendor.
     fn ours(&self, prices: &PriceTable, rows: &[Row]) -> Bill {
         let mut ours = Bill::new();
         for row in rows {
@@ -124,7 +124,7 @@ impl Reconcile {
 }
 
 impl Vendor {
-    /// Whether a model of that name is theirs: the ledger holds those of every vendor.
+    /// Whether a model with this name is the vendor's: the ledger contains models of every vendor.
     fn makes(self, model: &str) -> bool {
         let prefixes: &[&str] = match self {
             Self::Anthropic => &["claude"],
@@ -159,7 +159,7 @@ impl Sum {
     }
 }
 
-/// What the entries cost, and the models that have no price, although only tokens are said.
+/// The costs of the entries, and the models for which only tokens are stated and no price is known.
 fn bill<'a>(prices: &PriceTable, entries: &'a [Entry]) -> (Bill, BTreeSet<&'a str>) {
     let (mut bill, mut unpriced) = (Bill::new(), BTreeSet::new());
     for entry in entries {
@@ -189,19 +189,19 @@ fn bill<'a>(prices: &PriceTable, entries: &'a [Entry]) -> (Bill, BTreeSet<&'a st
     (bill, unpriced)
 }
 
-/// One name for the spellings of one model: its id in the price table, else the name as it is.
+/// One name for all spellings of a model: its id in the price table, or the name itself.
 fn own_name(prices: &PriceTable, model: &str) -> String {
     let known = prices.id(model);
     known.unwrap_or(model).to_owned()
 }
 
-/// A name as it can be printed.
+/// The name without control characters, for printing.
 fn clean(name: &str) -> String {
     let plain = |char: char| if char.is_control() { '?' } else { char };
     name.chars().map(plain).collect()
 }
 
-/// A line for each day and model, and the sum of all.
+/// A line for each day and model, and the total.
 fn table(ours: &Bill, theirs: &Bill) -> String {
     let states_tokens = theirs.values().any(|sum| sum.tokens.is_some());
     let mut text = format!("{:<10}  {:<30}", "day", "model");
@@ -218,7 +218,7 @@ fn table(ours: &Bill, theirs: &Bill) -> String {
         } else {
             "-".to_owned()
         };
-        // Writing into a String cannot fail.
+        // Writing to a String cannot fail.
         let _ = write!(text, "{day:<10}  {:<30}", clean(model));
         if states_tokens {
             let (ours, theirs) = (ours.tokens.unwrap_or(0), theirs.tokens.unwrap_or(0));
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn both_usage_apis_are_priced_on_the_tiers_that_they_name() {
-        // A million of each: 3 and 0.3, 3.75, 6 and 15, half of that in batches; two searches.
+        // A million tokens of each kind: 3 and 0.3, 3.75, 6 and 15, half of that in batches; two searches.
         let of = |tier: &str, more: &str| {
             format!(
                 r#"{{"uncached_input_tokens":1000000,"cache_creation":{{"ephemeral_1h_input_tokens":1000000,"ephemeral_5m_input_tokens":1000000}},
@@ -329,7 +329,8 @@ mod tests {
                 line("2026-11-01", "claude-sonnet-4-5", "42.1150", "14.0450"),
             ]
         );
-        // 600 thousand of input, 400 of cache, a million of output, and the same in a batch, on flex and on priority.
+        // 600 thousand input tokens, 400 thousand cached ones, a million output tokens; the same as a batch, on flex
+        // and on priority.
         let of = |more: &str| {
             format!(
                 r#"{{"object":"organization.usage.completions.result","input_tokens":1000000,"input_cached_tokens":400000,

@@ -1,4 +1,4 @@
-//! `weir replay`: recorded exchanges once more through the translators, without a network.
+//! `weir replay`: runs recorded exchanges through the translators again, without a network.
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -20,7 +20,7 @@ pub(super) struct Replay {
     cases: Vec<String>,
 }
 
-/// What came of the cases.
+/// The results of the cases.
 #[derive(Debug, Default)]
 struct Tally {
     agree: usize,
@@ -64,7 +64,7 @@ impl Replay {
         tally.exit_code()
     }
 
-    /// The files to be run, by the names under which they are shown.
+    /// The files to run, with the names under which they are shown.
     fn chosen(&self) -> Result<Vec<(String, PathBuf)>, String> {
         let all = files(&self.directory)?;
         let shown = self.directory.display();
@@ -120,7 +120,7 @@ impl Tally {
     }
 }
 
-/// The differences of one case. `Err` says why there is nothing to compare.
+/// The differences of one case. `Err` tells why it cannot be compared.
 fn replay(path: &Path) -> Result<Vec<String>, String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
     let about = std::fs::metadata(path).map_err(unreadable)?;
@@ -165,7 +165,7 @@ fn listed(directory: &Path, before: &str) -> Result<Vec<(String, PathBuf)>, Stri
     for entry in std::fs::read_dir(directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // What begins with a point is being written.
+        // A name that begins with a dot is of a file that is being written.
         if let Some(stem) = name
             .strip_suffix(".txt")
             .filter(|stem| !stem.starts_with('.'))
@@ -176,8 +176,8 @@ fn listed(directory: &Path, before: &str) -> Result<Vec<(String, PathBuf)>, Stri
     Ok(found)
 }
 
-/// Where the recorder puts cases, as the goldens of the tests lie.
+/// The folders into which the recorder writes cases; the goldens of the tests have the same ones.
 const FOLDERS: [&str; 2] = ["passthrough", "translate"];
 
-/// Bytes of a case, at most. The recorder writes none as large.
+/// Largest case, in bytes. The recorder writes smaller ones.
 const LARGEST: u64 = 128 << 20;

@@ -1,12 +1,12 @@
-//! The state directory: what `weir run` without a file keeps of the client key that it made.
+//! The state directory: `weir run` without a file keeps data about its generated client key there.
 //!
-//! Only the SHA-256 is kept, so that nobody who reads the directory can call, and a restart does not lock clients out.
+//! Only the SHA-256 is kept. So a reader of the directory cannot use the key, and a restart does not lock clients out.
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Where a process may keep what must outlive it.
+/// The directory for data that shall outlive the process.
 #[derive(Debug)]
 pub(super) struct State {
     directory: PathBuf,
@@ -28,7 +28,7 @@ impl State {
         self.directory.join(KEY_FILE)
     }
 
-    /// The digest that was kept, 64 hex digits; `None` = there is none.
+    /// The kept digest, 64 hex digits; `None` = there is none.
     pub(super) fn digest(&self) -> io::Result<Option<String>> {
         let mut text = String::new();
         match File::open(self.path()) {
@@ -47,7 +47,7 @@ impl State {
         }
     }
 
-    /// Keeps a digest in the place of the one before. The file is never seen half, and only its owner reads it.
+    /// Keeps a digest instead of the previous one. The file is never incomplete, and only its owner can read it.
     pub(super) fn keep(&self, digest: &str) -> io::Result<()> {
         fs::DirBuilder::new()
             .recursive(true)

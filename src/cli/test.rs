@@ -1,4 +1,4 @@
-//! `weir test`: whether accounts would serve.
+//! `weir test`: checks whether accounts would serve.
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
@@ -64,7 +64,7 @@ impl Test {
     }
 }
 
-/// A line each.
+/// A table with one line per account.
 pub(super) fn table(probed: &[Probed]) -> String {
     let width = probed
         .iter()

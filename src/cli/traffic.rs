@@ -1,4 +1,5 @@
-//! Clients for `weir demo`, so that the console has something to show: a few teams with habits of their own, on real sockets.
+//! Simulated clients for `weir demo`, so that the console has something to show: a few teams with different behaviour,
+//! on real sockets.
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -11,7 +12,7 @@ pub(super) fn start(front: SocketAddr) {
         std::thread::spawn(move || {
             for number in (lane..).step_by(LANES) {
                 let question = question(number);
-                // Nobody reads what comes of it but the console.
+                // Only the console shows the result.
                 let _ = send(front, &question);
                 std::thread::sleep(pause(number));
             }
@@ -19,15 +20,15 @@ pub(super) fn start(front: SocketAddr) {
     }
 }
 
-/// A request, whole.
+/// A complete request.
 #[derive(Debug, Eq, PartialEq)]
 struct Question {
     bytes: Vec<u8>,
-    /// How many bytes of the answer are read before the client goes; `None` = all.
+    /// The number of bytes of the answer after which the client leaves; `None` = it reads everything.
     leaves_after: Option<usize>,
 }
 
-/// The request of that number. The same number is the same request.
+/// The request with this number. The same number always means the same request.
 fn question(number: usize) -> Question {
     let (mut key, path, model) = CALLS[number % CALLS.len()];
     let stream = !number.is_multiple_of(3);
@@ -37,7 +38,7 @@ fn question(number: usize) -> Question {
     } else {
         120 + number * 53 % 300
     };
-    // How much of their windows the accounts say is used: it creeps up, and begins anew.
+    // The used share of the accounts' windows: it rises slowly and starts again.
     let used = 20 + number / 5 % 70;
     let text = format!(
         "[[sim output-tokens={tokens} first-delay={delay}ms chunk-delay=15ms unified=0.{used} rate-limit={}]] {}",
@@ -56,7 +57,7 @@ fn question(number: usize) -> Question {
         }
         _ => json!({ "contents": [{ "parts": [{ "text": text }] }] }),
     };
-    // What every gateway sees: a stale key, a body that is none, a client that does not wait for the end.
+    // Mistakes that every gateway sees: an outdated key, an invalid body, a client that leaves before the end.
     if number % 61 == 17 {
         key = "a-key-of-last-year";
     }
@@ -78,7 +79,7 @@ fn question(number: usize) -> Question {
     }
 }
 
-/// Busy for a while, then quiet for a while.
+/// The pause after a request: busy periods alternate with quiet ones.
 fn pause(number: usize) -> Duration {
     let busy = (number / 120).is_multiple_of(2);
     let base = if busy { 250 } else { 700 };
@@ -133,7 +134,7 @@ const SYSTEM: &str = "You review diffs. ";
 
 const ASKED: &str = "Review this diff and say in three sentences whether the two locks of the pool can be taken in the same order everywhere. ";
 
-/// Clients at once.
+/// The number of simultaneous clients.
 const LANES: usize = 3;
 
 const PATIENCE: Duration = Duration::from_secs(30);

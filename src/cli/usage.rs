@@ -1,4 +1,4 @@
-//! `weir usage`: who used what, from the history of a ledger.
+//! `weir usage`: shows who used what, from the history of a ledger.
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -83,7 +83,7 @@ impl Usage {
         }
     }
 
-    /// What a Prometheus knows.
+    /// The report from a Prometheus.
     fn metered(&self, url: &str) -> Result<String, String> {
         let token = self.token_env.as_deref().map(|name| {
             std::env::var(name).map_err(|_| format!("the environment variable {name} is not set"))
@@ -106,7 +106,7 @@ impl Usage {
         })
     }
 
-    /// Why it cannot be grouped so.
+    /// The error for a dimension that is named twice.
     fn twice(&self) -> Option<String> {
         let mut named = self.by.iter().enumerate();
         let (_, twice) = named.find(|(at, by)| self.by[..*at].contains(by))?;
@@ -116,7 +116,7 @@ impl Usage {
         ))
     }
 
-    /// What is grouped by, or else this.
+    /// The given grouping, or else `otherwise`.
     fn grouped<'a>(&'a self, otherwise: &'a [Dimension]) -> &'a [Dimension] {
         if self.by.is_empty() {
             otherwise
@@ -133,7 +133,7 @@ impl Usage {
             return Err(std::io::Error::new(std::io::ErrorKind::NotFound, message));
         }
         let first = self.since.first(today);
-        // The ledger's days may be of another zone, and a day ahead.
+        // The ledger's days may be those of another time zone, which may be one day ahead.
         let last = today.saturating_add(1.day());
         if self.focus {
             let rows = ledger::report(ledger, (first, last), &focus::BY)?;
@@ -188,7 +188,7 @@ fn dimension(text: &str) -> Result<Dimension, String> {
     })
 }
 
-/// What was used of one model at no cost, because it had no price then, or one of 0.
+/// The use of one model that cost nothing, because it had no price then, or a price of 0.
 struct Unbilled {
     model: String,
     totals: Totals,
@@ -224,8 +224,8 @@ impl Unbilled {
     }
 }
 
-/// By model, the most tokens first. `rows` are as fine as a history has them: a model that was given a price in between costs
-/// something on other days.
+/// The use without cost by model, those with the most tokens first. `rows` are as fine as the history: a model that got
+/// a price later has a cost on other days.
 fn unbilled(rows: &[Row]) -> Vec<Unbilled> {
     let at = focus::BY.iter().position(|by| *by == Dimension::Model);
     let mut sums: BTreeMap<&str, Totals> = BTreeMap::new();
@@ -275,14 +275,14 @@ fn document(by: &[Dimension], since: Date, rows: &[Row]) -> Value {
     json!({ "since": since.to_string(), "rows": list, "total": described(&[], &sum(rows)) })
 }
 
-/// The dearest first, and the sum of all at the end.
+/// The table with the most expensive rows first, and the total at the end.
 fn table(by: &[Dimension], rows: &[Row]) -> String {
     let mut sorted: Vec<&Row> = rows.iter().collect();
     if !by.contains(&Dimension::Day) {
         sorted.sort_by_key(|row| std::cmp::Reverse(row.totals.nano_usd));
     }
     let all = sum(rows);
-    // A kind of unit is shown where there is any.
+    // A kind of unit is shown if any were used.
     let sold = |totals: &Totals| -> Vec<(&'static str, u64)> {
         let kinds = totals.usage.units.named().zip(all.usage.units.figures());
         let kinds = kinds.filter(|(_, sum)| *sum > 0);
@@ -315,14 +315,14 @@ fn table(by: &[Dimension], rows: &[Row]) -> String {
     aligned(&lines, by.len())
 }
 
-/// Without what would move a terminal's cursor: models may have the names of clients.
+/// The text without control characters, which could move a terminal's cursor: models may have names from clients.
 fn clean(text: &str) -> String {
     text.chars()
         .map(|char| if char.is_control() { '?' } else { char })
         .collect()
 }
 
-/// Columns, the first `texts` to the left, the others to the right.
+/// Formats columns; the first `texts` are left-aligned, the others right-aligned.
 fn aligned(lines: &[Vec<String>], texts: usize) -> String {
     let columns = lines.first().map_or(0, Vec::len);
     let width = |column: usize| {
@@ -334,7 +334,7 @@ fn aligned(lines: &[Vec<String>], texts: usize) -> String {
     for line in lines {
         let mut row = String::new();
         for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
-            // Writing into a String cannot fail.
+            // Writing to a String cannot fail.
             let _ = if column < texts {
                 write!(row, "{cell:<width$}  ")
             } else {

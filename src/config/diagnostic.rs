@@ -1,21 +1,21 @@
-//! One fault of a configuration, said so that its reader can mend it.
+//! One fault of a configuration, described so that its reader can correct it.
 //!
-//! Also the two helpers of good messages: [`suggest`] ("did you mean") and [`quote`], which shows what was found but
-//! never anything that looks like a credential.
+//! Also two helpers for messages: [`suggest`] ("did you mean"), and [`quote`], which shows what was found, but never
+//! text that looks like a credential.
 use std::fmt::{self, Display, Formatter};
 
 /// `file:line:column: path: what was found, what was expected`, and a hint.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Diagnostic {
-    /// As the caller named it.
+    /// The name of the file, as the caller named it.
     pub file: String,
-    /// From 1; 0 = the file as a whole (it is missing, say).
+    /// The line, from 1; 0 = the file as a whole, for example because it is missing.
     pub line: usize,
-    /// From 1; 0 = the file as a whole.
+    /// The column, from 1; 0 = the file as a whole.
     pub column: usize,
-    /// `accounts[0].weight`; empty = the document.
+    /// The path of the setting, such as `accounts[0].weight`; empty = the document.
     pub path: String,
-    /// What was found, what was expected.
+    /// What was found, and what was expected.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
@@ -38,7 +38,8 @@ impl Display for Diagnostic {
     }
 }
 
-/// The one of `known` that `word` most likely stands for: a slip of the finger, another case, `-` for `_`, a longer form.
+/// The word of `known` that `word` most likely means: `word` has a typing error, another case, `-` for `_`, or a longer
+/// or shorter form.
 pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
     let wanted = plain(word);
@@ -49,7 +50,7 @@ pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         let plain = plain(candidate);
         let (shorter, longer) = (wanted.len().min(plain.len()), wanted.len().max(plain.len()));
         let distance = strsim::damerau_levenshtein(&wanted, &plain);
-        // A word of three letters resembles every other one of three letters.
+        // A word of three letters is similar to any other one of three letters.
         let slip = distance <= (longer + 1) / 4 + 1 && distance + 1 < shorter.max(2);
         let form = shorter >= 4 && (wanted.starts_with(&plain) || plain.starts_with(&wanted));
         (candidate != word && (slip || form)).then_some((distance, candidate))
@@ -61,14 +62,14 @@ pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     nearest.map(|(_, candidate)| candidate)
 }
 
-/// `` did you mean `x`? ``, when there is something to mean.
+/// `` did you mean `x`? ``, if there is a similar word.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     suggest(word, known).map(|candidate| format!("did you mean {}?", quote(candidate)))
 }
 
-/// `text` in backticks, shortened, without control characters; `***` when it looks like a credential.
+/// `text` in backticks, shortened, without control characters; `***` if it looks like a credential.
 ///
-/// Somebody who writes a key into the wrong line must not find it in a log.
+/// A key that was written into the wrong line must not appear in a log.
 pub fn quote(text: &str) -> String {
     if looks_secret(text) {
         return "`***`".to_owned();
@@ -100,8 +101,8 @@ pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// Whether `text` may be a credential: a known prefix, a URL with a password, or a run of letters mixed with digits as
-/// no word has it. Errs on the side of hiding.
+/// Whether `text` may be a credential: it contains a known prefix, a URL with a password, or a run of letters and
+/// digits that is not a word. In doubt the text is hidden.
 fn looks_secret(text: &str) -> bool {
     let lower = text.to_lowercase();
     let known = CREDENTIAL_MARKS.iter().any(|mark| lower.contains(mark));
@@ -125,7 +126,7 @@ fn is_random_run(run: &str) -> bool {
     run.len() >= 12 && digits > 0 && letters > 1 || run.len() >= 24 && (mixed_case || letters == 0)
 }
 
-/// Beginnings and parts of well-known credentials, in lower case.
+/// Prefixes and parts of well-known credentials, in lower case.
 const CREDENTIAL_MARKS: &[&str] = &[
     "sk-",
     "sk_",
@@ -141,9 +142,9 @@ const CREDENTIAL_MARKS: &[&str] = &[
     "password",
     "-----begin",
 ];
-/// Characters of a value that a message shows.
+/// Most characters of a value that a message shows.
 const LONGEST_QUOTE: usize = 60;
-/// Longer words are no slips of the finger; comparing them costs.
+/// A longer word is unlikely to be a typing error, and comparing it would be expensive.
 const LONGEST_WORD: usize = 64;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where configurations come from: a file, the environment, or `weir demo`. All of them are YAML text and pass the same
+//! The sources of configurations: a file, the environment, or `weir demo`. All of them are YAML text and pass the same
 //! checks.
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,13 +22,13 @@ use super::yaml::faults::Faults;
 use super::yaml::fragments;
 use super::{Config, Endpoint, Prometheus, Shown};
 
-/// Reads, resolves and validates a file; the one door for starting, checking and reloading. Every fault at once.
+/// Reads, resolves and validates a file: the only way for starting, checking and reloading. The error has every fault.
 pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
     load_with(path, Missing::Refused)
 }
 
-/// As [`load`]; secrets and certificates that are not there are warnings. For checking: the configuration must not be
-/// run.
+/// The same as [`load`], but missing secrets and certificates are warnings. It is for checking only: the configuration
+/// must not be run.
 pub fn check_without_secrets(path: &Path) -> Result<Config, Vec<Diagnostic>> {
     load_with(path, Missing::Tolerated)
 }
@@ -47,20 +47,21 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// As [`load`], were `fragment` to hold `text`: what the admin plane asks before it writes there.
+/// The same as [`load`], as if `fragment` contained `text`: the admin plane calls this before it writes to the
+/// fragment.
 pub fn check_fragment(path: &Path, fragment: &Path, text: &str) -> Result<Config, Vec<Diagnostic>> {
     let sources = read(path)?.with(fragment, text);
     let name = path.display().to_string();
     build(&name, &sources, &environment, Missing::Refused)
 }
 
-/// As [`load`], of a text that is to become the file.
+/// The same as [`load`], for a text that shall replace the file.
 pub fn check_text(path: &Path, text: &str) -> Result<Config, Vec<Diagnostic>> {
     let name = path.display().to_string();
     parse(&name, text, &environment)
 }
 
-/// As [`load`], with the text and the environment given. Relative paths begin at the directory of `file_name`.
+/// The same as [`load`], with the text and the environment given. Relative paths begin at the directory of `file_name`.
 pub fn parse(
     file_name: &str,
     text: &str,
@@ -70,7 +71,7 @@ pub fn parse(
     build(file_name, &sources, env, Missing::Refused)
 }
 
-/// A Prometheus at this base URL, with the token that it wants; or what is wrong with them.
+/// The settings for a Prometheus server at this base URL, with its token; or what is wrong with them.
 pub fn prometheus_at(url: &str, token: Option<&str>) -> Result<Prometheus, String> {
     if url.contains('@') {
         return Err("found a URL with a credential in it, expected one without".to_owned());
@@ -94,19 +95,19 @@ pub fn prometheus_at(url: &str, token: Option<&str>) -> Result<Prometheus, Strin
     })
 }
 
-/// What is found at this URL, whose path and query stay as they are; or what is wrong with it.
+/// The endpoint of this URL, whose path and query stay as they are; or what is wrong with it.
 pub fn endpoint_at(url: &str) -> Result<Endpoint, String> {
     token_url(url).map_err(|(expected, _)| format!("expected {expected}"))
 }
 
-/// What [`Config::hash`] would be of what is on disk now; `None` = it cannot be read.
+/// The value that [`Config::hash`] would have for the files on disk now; `None` = they cannot be read.
 pub fn hash_on_disk(path: &Path) -> Option<String> {
     Sources::read(path, &environment)
         .ok()
         .map(|sources| hex(&sources.digest()))
 }
 
-/// The texts that are on disk now, with their secrets masked.
+/// The texts on disk now, with their secrets masked.
 pub fn shown_on_disk(path: &Path) -> Result<Vec<Shown>, Vec<Diagnostic>> {
     let sources = read(path)?;
     Ok(shown(&path.display().to_string(), &sources))
@@ -152,7 +153,7 @@ fn build(
             }
             Ok(Config { warnings, ..config })
         }
-        // Whoever withholds a value has recorded a fault; should that be forgotten, this is still no configuration.
+        // A step that returns no value has recorded a fault; this is a safeguard in case one has not.
         None => Err(vec![whole_file(
             file_name,
             0,
@@ -170,8 +171,8 @@ fn is_set(env: &dyn Fn(&str) -> Option<String>, name: &str) -> bool {
     env(name).is_some_and(|value| !value.trim().is_empty())
 }
 
-/// A configuration made from `ANTHROPIC_API_KEY`, `OPENAI_API_KEY` and `GEMINI_API_KEY`: one account for each that is
-/// set, reached by the model's name, and one client key, given by its SHA-256. `None` = none is set.
+/// A configuration from `ANTHROPIC_API_KEY`, `OPENAI_API_KEY` and `GEMINI_API_KEY`: one account for each that is set,
+/// selected by the model's name, and one client key, given by its SHA-256. `None` = none is set.
 pub fn from_environment(
     env: &dyn Fn(&str) -> Option<String>,
     key_digest: &str,
@@ -186,7 +187,7 @@ pub fn from_environment(
         .collect();
     let (mut accounts, mut pools, mut routes) = (String::new(), String::new(), String::new());
     for (name, variable, models) in &vendors {
-        // Writing into a String cannot fail.
+        // Writing to a String cannot fail.
         let _ = writeln!(
             accounts,
             "  - {{ name: {name}, provider: {name}, key: {{ env: {variable} }} }}"
@@ -208,8 +209,8 @@ pub fn from_environment(
     Some(parse("environment", &text, env))
 }
 
-/// The configuration of `weir demo`: one account per dialect at the simulated upstream, the client key `demo`, and the keys of
-/// simulated clients. Their requests are seen in the console; an access log would bury what the command prints.
+/// The configuration of `weir demo`: one account per dialect at the simulated upstream, the client key `demo`, and the
+/// keys of simulated clients. The console shows their requests; an access log would hide the output of the command.
 pub fn demo(
     upstream: SocketAddr,
     listen: SocketAddr,
@@ -279,7 +280,7 @@ fn compile_sources(sources: &Sources, world: &World<'_>, faults: &mut Faults) ->
     compile(raw, &sources.digest(), world, faults)
 }
 
-/// The tree of one text; `None` = it cannot be read.
+/// The tree of one text; `None` = the text cannot be read.
 fn tree(text: &str, file: usize, faults: &mut Faults) -> Option<Rc<Node>> {
     let text = sources::plain(text);
     let (root, text_faults) = match document::read(text, file) {
@@ -316,7 +317,8 @@ fn whole_file(file: &str, line: usize, message: String) -> Diagnostic {
     }
 }
 
-/// Keys of the simulated clients of `weir demo`: name, group and limits. The key itself is `demo-` and the name.
+/// The keys of the simulated clients of `weir demo`: name, group and limits. The key itself is `demo-` followed by the
+/// name.
 const DEMO_KEYS: &[(&str, &str, &str)] = &[
     ("team-a", "platform", "{ usd_per_day: 20, rpm: 600 }"),
     ("team-b", "platform", "{ usd_per_day: 20 }"),
@@ -324,7 +326,7 @@ const DEMO_KEYS: &[(&str, &str, &str)] = &[
     ("nightly", "research", "{ usd_per_day: 0.05 }"),
 ];
 
-/// Account (also the preset's name), its variable, and its models; the last takes what the others do not.
+/// The account (which is also the preset's name), its variable, and its models; the last one serves all other models.
 const VENDORS: &[(&str, &str, &str)] = &[
     ("anthropic", "ANTHROPIC_API_KEY", "claude-*"),
     ("gemini", "GEMINI_API_KEY", "gemini-*"),

@@ -1,16 +1,16 @@
 //! The configuration: YAML in, one immutable [`Config`] out, or every fault at once.
 //!
-//! | room | what it is |
+//! | module | what it is |
 //! | --- | --- |
-//! | `load` | the one door: a file, the environment or the demo |
+//! | `load` | the only way to a [`Config`]: from a file, the environment or the demo |
 //! | `shown` | a text with its secrets masked |
 //! | `sources` | the texts on disk: the configuration and its fragments, read until two readings agree |
-//! | `compile` | `raw` → [`Config`]: defaults, references, and what one member alone cannot show; reads the files that are referred to |
+//! | `compile` | `raw` → [`Config`]: defaults, references, checks of several members; reads the referenced files |
 //! | `raw` | the file, member for member: the schema, and every setting's default and range |
-//! | `yaml` | text to a tree with places, and the decoder |
+//! | `yaml` | text to a tree with positions, and the decoder |
 //! | `settings` | what the program uses; [`Config`] has no serde |
 //!
-//! A room uses only those below it; `diagnostic`, `name` and `secret` stand below all.
+//! A module uses only those below it in this list; `diagnostic`, `name` and `secret` are below all.
 pub mod diagnostic;
 pub mod name;
 pub mod secret;

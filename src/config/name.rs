@@ -1,15 +1,15 @@
-//! Names of what is configured: the rule, the one spelling of each, and how one travels in a header.
+//! Names in the configuration: the rule for them, their normal form, and their form in a header.
 //!
-//! A name may be written in any script. Texts that look the same may differ in their bytes (`é` as one character or as two), so
-//! that each name is brought into Unicode's form NFC before it is stored or compared. Headers carry ASCII only: there a
-//! name is percent-encoded UTF-8, as it is in a path.
+//! A name may be in any script. Texts that look the same may differ in their bytes (`é` as one character or as two), so
+//! each name is converted to Unicode's form NFC before it is stored or compared. Headers can only contain ASCII, so
+//! there a name is percent-encoded UTF-8, as in a path.
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 use unicode_normalization::char::is_combining_mark;
 use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
-/// The one spelling of a name.
+/// The normal form of a name.
 pub fn normal(text: &str) -> Cow<'_, str> {
     if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         Cow::Borrowed(text)
@@ -18,7 +18,7 @@ pub fn normal(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The name that a header holds: percent-encoded, or as plain UTF-8. What is neither is no name, and comes back with U+FFFD in it.
+/// The name in a header: percent-encoded, or plain UTF-8. Invalid UTF-8 becomes U+FFFD, which no name contains.
 pub fn from_header(value: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(value) {
         Ok(text) if !text.contains('%') => normal(text),
@@ -29,17 +29,17 @@ pub fn from_header(value: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// A name as a header holds it.
+/// A name in its form for a header.
 pub fn for_header(name: &str) -> Cow<'_, str> {
     utf8_percent_encode(name, &NOT_IN_A_HEADER).into()
 }
 
-/// Whether a name may hold this letter, digit or mark anywhere but at its beginning.
+/// Whether a name may contain this character anywhere except at its beginning.
 fn may_follow(letter: char) -> bool {
     letter.is_alphanumeric() || is_combining_mark(letter) || ".-_@:+".contains(letter)
 }
 
-/// Reads a name: its one spelling, or the rule that it breaks.
+/// Parses a name: returns its normal form, or the rule that it breaks.
 pub(super) fn read(text: &str) -> Result<String, String> {
     let name = normal(text);
     if name.is_empty()
@@ -55,12 +55,12 @@ pub(super) fn read(text: &str) -> Result<String, String> {
     Ok(name.into_owned())
 }
 
-/// Letters of the longest name.
+/// Most characters of a name.
 const MOST_LETTERS: usize = 64;
 
 const RULE: &str = "a name has 1 to 64 letters (of any script), digits or `. _ - @ : +`, and begins with a letter or digit";
 
-/// No name holds a `%` of its own.
+/// A name never contains a `%`.
 const NOT_IN_A_HEADER: AsciiSet = CONTROLS.add(b'%');
 
 #[cfg(test)]
@@ -71,7 +71,7 @@ mod tests {
     fn a_name_has_one_spelling() {
         assert_eq!(read("Ame\u{301}lie").as_deref(), Ok("Amélie"));
         assert_eq!(read("Amélie").as_deref(), Ok("Amélie"));
-        // Hangul in parts, and a sign that has a letter of its own.
+        // Hangul in parts, and a symbol whose normal form is a letter.
         assert_eq!(read("\u{1112}\u{1161}\u{11ab}").as_deref(), Ok("한"));
         assert_eq!(read("\u{212b}").as_deref(), Ok("Å"));
     }
@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn what_is_no_letter_is_refused() {
-        // A mark without a letter, signs, blanks, what turns the direction of writing, and what nobody sees.
+        // A mark without a letter, symbols, white space, characters that change the writing direction, and invisible
+        // characters.
         let long = "研".repeat(65);
         for text in [
             "",

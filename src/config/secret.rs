@@ -2,7 +2,7 @@
 use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
-/// A credential. `Debug` prints `***`; the only way to the text is [`Secret::expose`].
+/// A credential. `Debug` prints `***`; [`Secret::expose`] is the only access to the text.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Secret(Arc<str>);
 
@@ -12,7 +12,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text, for the one place that sends it.
+    /// The text, for the code that sends it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -24,13 +24,13 @@ impl Debug for Secret {
     }
 }
 
-/// Lower-case hex digits: how a digest is written.
+/// A digest in lower-case hex digits.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes
         .iter()
         .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing into a String cannot fail.
+            // Writing to a String cannot fail.
             let _ = write!(text, "{byte:02x}");
             text
         })

@@ -1,17 +1,18 @@
-//! A text as it may be shown: its secrets, and digests that guesses at one could be compared with, read `***`.
+//! Masks the secrets of a text: they, and digests with which guesses at a secret could be compared, become `***`.
 //!
-//! References (`{ env: NAME }`, `{ file: PATH }`) stay: they are no secrets. What looks like a credential in a comment goes, too.
+//! References (`{ env: NAME }`, `{ file: PATH }`) stay, because they are not secrets. In comments, words that look like
+//! a credential are masked too.
 use saphyr_parser::{Event, Parser};
 
 use super::yaml::document;
 
-/// The text with its secrets masked; `None` = it cannot be read, so that nobody knows where they are.
+/// The text with its secrets masked; `None` = it cannot be parsed, so that the places of secrets are unknown.
 pub fn masked(text: &str) -> Option<String> {
     if text.len() > document::MAX_BYTES {
         return None;
     }
     let mut open: Vec<Open> = Vec::new();
-    // In characters, as the parser counts.
+    // Positions in characters, as the parser counts.
     let mut spans: Vec<(usize, usize)> = Vec::new();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.ok()?;
@@ -44,7 +45,7 @@ pub fn masked(text: &str) -> Option<String> {
     Some(comments(&replaced(text, &spans)))
 }
 
-/// A collection that is still open, with the key whose value comes next.
+/// A collection that is still open; a mapping has the key whose value comes next.
 enum Open {
     List,
     Mapping(Option<String>),
@@ -55,14 +56,14 @@ fn is_key(open: Option<&Open>) -> bool {
     matches!(open, Some(Open::Mapping(None)))
 }
 
-/// A value is there: the next scalar of a mapping is a key.
+/// A value has come: the next scalar of a mapping is a key.
 fn complete(open: &mut [Open]) {
     if let Some(Open::Mapping(key)) = open.last_mut() {
         *key = None;
     }
 }
 
-/// Whether what stands here is a secret, by the names above it.
+/// Whether the value here is a secret, by the names above it.
 fn is_secret(open: &[Open]) -> bool {
     let mut keys = open.iter().rev().filter_map(|open| match open {
         Open::Mapping(key) => key.as_deref(),
@@ -73,12 +74,12 @@ fn is_secret(open: &[Open]) -> bool {
     if above.contains(&"when") || matches!(own, "env" | "file") {
         return false;
     }
-    // Whoever knows the URL of a webhook may post to it.
+    // Anyone who knows the URL of a webhook may post to it.
     let posts = own == "url" && above.first() == Some(&"webhook");
     posts || SECRET.contains(&own) || above.first().is_some_and(|above| TABLES.contains(above))
 }
 
-/// A URL with a user in it.
+/// Whether the text is a URL with a user name in it.
 fn has_credentials(value: &str) -> bool {
     let rest = value.split_once("://").map(|(_, rest)| rest);
     rest.is_some_and(|rest| {
@@ -91,7 +92,7 @@ fn has_credentials(value: &str) -> bool {
 fn replaced(text: &str, spans: &[(usize, usize)]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut spans = spans.iter().peekable();
-    // White space at the end of a secret: the parser takes it up to where the next thing begins.
+    // White space at the end of a secret: the parser extends a value to the beginning of the next one.
     let mut tail = String::new();
     for (at, character) in text.chars().enumerate() {
         if spans.next_if(|(_, end)| *end <= at).is_some() {
@@ -113,7 +114,7 @@ fn replaced(text: &str, spans: &[(usize, usize)]) -> String {
     out
 }
 
-/// Long words of letters and digits after a `#`.
+/// Masks long words of letters and digits after a `#`.
 fn comments(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -156,10 +157,10 @@ const SECRET: &[&str] = &[
     "token",
 ];
 
-/// Tables of which every value may be one.
+/// Mappings of which every value may be a secret.
 const TABLES: &[&str] = &["headers", "params", "set"];
 
-/// A word of a comment that is as long as this and has digits may be a credential.
+/// A word of a comment that has at least this many bytes, with letters and digits, may be a credential.
 const LONG: usize = 16;
 
 const MASK: &str = "***";

@@ -1,7 +1,7 @@
 //! The texts that one configuration is made of: the file itself, and the fragments that it includes.
 //!
-//! They are read whole before anything is made of them, and read again until two readings agree: a deployment that swaps a
-//! symbolic link in between is never seen half.
+//! All texts are read before any is interpreted, and read again until two readings agree: so a deployment that changes
+//! a symbolic link meanwhile is never seen half done.
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -12,35 +12,35 @@ use super::yaml::at::At;
 use super::yaml::document::{self, Kind, Node, Place};
 use super::yaml::faults::Faults;
 
-/// What was read.
+/// The texts of a configuration.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub struct Sources {
     /// The file itself.
     pub text: String,
-    /// In the order of `include`, of one pattern by name.
+    /// In the order of `include`; files of the same pattern are sorted by name.
     pub fragments: Vec<Fragment>,
-    /// What `prices.file` names.
+    /// The file that `prices.file` names.
     pub prices: Option<Fragment>,
-    /// Every file and directory whose change asks for a reload, but the file itself.
+    /// Every file and directory whose change requires a reload, except for the file itself.
     pub watched: Vec<PathBuf>,
     /// The directory of the fragments that the admin plane writes.
     pub kept: Option<PathBuf>,
     faults: Vec<Fault>,
 }
 
-/// What is wrong with a file that is asked for.
+/// A fault of a file that is referred to.
 #[derive(Debug, Eq, PartialEq)]
 struct Fault {
     place: Place,
-    /// The setting that asks for it, from the outside in.
+    /// The path of the setting that refers to it.
     path: &'static [&'static str],
-    /// What was found and expected.
+    /// What was found, and what was expected.
     message: String,
-    /// What to do.
+    /// What to do about it.
     hint: &'static str,
 }
 
-/// A file with a part of the lists.
+/// A file with parts of the lists.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Fragment {
     pub path: PathBuf,
@@ -48,7 +48,7 @@ pub struct Fragment {
 }
 
 impl Sources {
-    /// Reads a file and what it includes; or the line (0 = none) and what is wrong.
+    /// Reads a file and the files that it includes; the error has the line (0 = none) and what is wrong.
     pub fn read(
         path: &Path,
         env: &dyn Fn(&str) -> Option<String>,
@@ -69,14 +69,14 @@ impl Sources {
         Err((0, "changes faster than it can be read".to_owned()))
     }
 
-    /// The text and what it includes; relative paths begin at `directory`.
+    /// Reads the files that `text` includes; relative paths begin at `directory`.
     pub fn of(text: String, directory: &Path, env: &dyn Fn(&str) -> Option<String>) -> Self {
         let mut sources = Self {
             text,
             ..Self::default()
         };
         let state = env("STATE_DIRECTORY").filter(|_| sources.text.contains("admin"));
-        // Most configurations include nothing, and are not read twice for that.
+        // Most configurations include nothing; they are not parsed twice for it.
         let words = ["include", "fragments", "file"];
         if (state.is_some() || words.iter().any(|word| sources.text.contains(word)))
             && let Ok((root, _)) = document::read(plain(&sources.text), 0)
@@ -100,14 +100,15 @@ impl Sources {
         sources
     }
 
-    /// Takes what the admin plane has written: in `admin.fragments`, else in `conf.d` of the state directory.
+    /// Reads the fragments that the admin plane has written: in `admin.fragments`, else in `conf.d` of the state
+    /// directory.
     fn keep(&mut self, place: Place, admin: &Node, directory: &Path, state: Option<&str>) {
         let (place, kept) = match member(admin, "fragments") {
             Some((_, node)) => match &node.kind {
                 Kind::Scalar { text, .. } if !node.is_null() => (node.place, directory.join(text)),
-                _ => return, // The decoder says so.
+                _ => return, // The decoder reports it.
             },
-            // systemd names several with colons between them.
+            // systemd separates several directories with colons.
             None => match state.and_then(|all| all.split(':').next()).map(Path::new) {
                 Some(state) if state.is_absolute() => (place, state.join("conf.d")),
                 _ => return,
@@ -121,7 +122,7 @@ impl Sources {
                     self.add(place, path);
                 }
             }
-            // It is made when something is to be written.
+            // The directory is created when a fragment is written.
             Err(_) if !kept.exists() => {}
             Err(why) => {
                 let found = format!(
@@ -136,10 +137,10 @@ impl Sources {
 
     fn take_prices(&mut self, node: &Node, directory: &Path) {
         let Kind::Scalar { text, .. } = &node.kind else {
-            return; // The decoder says so.
+            return; // The decoder reports it.
         };
         if node.is_null() || text.is_empty() {
-            return; // As above.
+            return; // The decoder reports it.
         }
         let path = directory.join(&**text);
         self.watched.push(path.clone());
@@ -154,12 +155,12 @@ impl Sources {
         }
     }
 
-    /// Every text beside that of the file itself.
+    /// Every text besides that of the file itself.
     pub fn others(&self) -> impl Iterator<Item = &Fragment> {
         self.fragments.iter().chain(&self.prices)
     }
 
-    /// As if `path`, in the directory that the admin plane writes to, held `text`.
+    /// The same texts, as if `path`, in the directory of the admin plane's fragments, contained `text`.
     pub fn with(mut self, path: &Path, text: &str) -> Self {
         let text = text.to_owned();
         match self.fragments.iter_mut().find(|own| own.path == path) {
@@ -172,7 +173,7 @@ impl Sources {
         self
     }
 
-    /// SHA-256 of the file; with fragments over all of them.
+    /// SHA-256 of the file; if there are fragments or a price file, over all of them.
     pub fn digest(&self) -> [u8; 32] {
         let own = Sha256::digest(self.text.as_bytes());
         if self.others().next().is_none() {
@@ -190,7 +191,7 @@ impl Sources {
         digest.finalize().into()
     }
 
-    /// What was wrong with the files that are asked for.
+    /// Records the faults of the files that are referred to.
     pub fn report(&self, faults: &mut Faults) {
         for fault in &self.faults {
             let path = fault.path.iter();
@@ -210,7 +211,7 @@ impl Sources {
 
     fn include(&mut self, node: &Node, directory: &Path) {
         let Kind::Scalar { text, .. } = &node.kind else {
-            return; // The decoder says so.
+            return; // The decoder reports it.
         };
         let pattern = Path::new(text);
         let (parent, name) = (pattern.parent(), pattern.file_name());
@@ -281,7 +282,7 @@ impl Sources {
     }
 }
 
-/// A member of a mapping, and where its key stands.
+/// A member of a mapping, with the place of its key.
 fn member<'a>(node: &'a Node, name: &str) -> Option<(Place, &'a Node)> {
     let Kind::Mapping(entries) = &node.kind else {
         return None;
@@ -290,13 +291,13 @@ fn member<'a>(node: &'a Node, name: &str) -> Option<(Place, &'a Node)> {
     Some((key.place, value))
 }
 
-/// The text without the byte order mark with which some editors begin UTF-8.
+/// The text without the byte order mark, with which some editors begin UTF-8 files.
 pub fn plain(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// The files of a directory whose names match, in the order of their names. Hidden ones only when the pattern begins
-/// with a dot.
+/// The files of a directory whose names match, sorted by name. Hidden files only match if the pattern begins with a
+/// dot.
 fn matching(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
     let glob = Glob::new(pattern).map_err(|err| err.to_string())?;
     let entries = std::fs::read_dir(directory).map_err(|err| err.to_string())?;
@@ -314,11 +315,11 @@ fn matching(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
     Ok(paths)
 }
 
-/// The text of a file, bounded; or the line (0 = none) and what is wrong.
+/// The text of a file, with a limited length; the error has the line (0 = none) and what is wrong.
 fn text_of(path: &Path) -> Result<String, (usize, String)> {
     let file = std::fs::File::open(path).map_err(|err| (0, format!("cannot be read: {err}")))?;
     let mut bytes = Vec::new();
-    // One byte more than is allowed: then the document says that it is too long.
+    // One byte more than is permitted, so that the document reports that it is too long.
     let limit = document::MAX_BYTES as u64 + 1;
     file.take(limit)
         .read_to_end(&mut bytes)
@@ -336,7 +337,7 @@ fn text_of(path: &Path) -> Result<String, (usize, String)> {
     })
 }
 
-/// A directory of more is a mistake.
+/// Most fragments of a directory; more are a mistake.
 const MOST_FRAGMENTS: usize = 1_000;
 /// How often files are read until two readings agree.
 const MOST_READINGS: usize = 5;

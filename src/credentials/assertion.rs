@@ -1,4 +1,4 @@
-//! The assertion of a service account (RFC 7523): a JSON Web Token that its private key signs.
+//! The assertion of a service account (RFC 7523): a JSON Web Token that is signed with its private key.
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -11,7 +11,7 @@ use super::Fault;
 use crate::config::oauth2::ServiceAccount;
 use crate::config::secret::Secret;
 
-/// Signs an assertion for `scope`, good for an hour from `wall`.
+/// Signs an assertion for `scope` that is valid for an hour from `wall`.
 pub fn sign(account: &ServiceAccount, scope: &str, wall: SystemTime) -> Result<Secret, Fault> {
     let key = account
         .key_pair()
@@ -43,7 +43,7 @@ pub fn sign(account: &ServiceAccount, scope: &str, wall: SystemTime) -> Result<S
     Ok(Secret::new(token))
 }
 
-/// The longest that Google allows.
+/// The longest lifetime that Google permits.
 const LIFETIME: Duration = Duration::from_hours(1);
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Whether an OpenID provider's ID token is what it says: OpenID Connect Core 1.0, section 3.1.3.7.
+//! Verifies the ID token of an OpenID provider: OpenID Connect Core 1.0, section 3.1.3.7.
 //!
-//! The `jsonwebtoken` crate reads the token and the provider's keys; signatures are checked by `ring`, which Weir's TLS uses, too.
-//! Times are compared with the caller's clock.
+//! The `jsonwebtoken` crate parses the token and the provider's keys; `ring`, which Weir's TLS also uses, verifies
+//! signatures. Times are compared with the caller's clock.
 use std::sync::Once;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,7 +19,7 @@ use subtle::ConstantTimeEq as _;
 pub struct Keys(JwkSet);
 
 impl Keys {
-    /// From the provider's JSON. Keys of kinds that are not known are left out.
+    /// Parses the provider's JSON. Keys of unknown kinds are left out.
     pub fn read(json: &[u8]) -> Option<Self> {
         let mut document: Value = serde_json::from_slice(json).ok()?;
         let all = document.get_mut("keys")?.as_array_mut()?;
@@ -30,7 +30,7 @@ impl Keys {
         }))
     }
 
-    /// Those that may have signed a token with this key id.
+    /// The keys that may have signed a token with this key id.
     fn candidates(&self, id: Option<&str>) -> Vec<&Jwk> {
         let signs = |key: &&Jwk| {
             let purpose = key.common.public_key_use.as_ref();
@@ -41,34 +41,34 @@ impl Keys {
     }
 }
 
-/// What a token has to be for.
+/// The values that a token must have.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     pub issuer: &'a str,
-    /// The client's id.
+    /// Weir's client id.
     pub client: &'a str,
     pub nonce: &'a str,
 }
 
-/// Why a token is not believed.
+/// Why a token is not accepted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Wrong {
     Malformed,
-    /// Unsigned, signed with a shared secret, or in a way that is not known.
+    /// It is not signed, is signed with a shared secret, or uses an unknown algorithm.
     Algorithm,
-    /// Nobody of this key id is known: the provider may have new keys.
+    /// No key with its id is known: the provider may have new keys.
     Key,
     Signature,
     Issuer,
     Audience,
     Nonce,
     Expired,
-    /// Its clock, or the provider's, is ahead.
+    /// It is not valid yet: its clock, or the provider's, is ahead.
     NotYet,
 }
 
 impl Wrong {
-    /// For whoever has to put it right.
+    /// The explanation for the person who has to fix it.
     pub const fn why(self) -> &'static str {
         match self {
             Self::Malformed => "the ID token cannot be read",
@@ -90,7 +90,7 @@ impl Wrong {
     }
 }
 
-/// The claims of a token, if it can be believed.
+/// The claims of a token, if it is valid.
 pub fn verify(
     token: &str,
     keys: &Keys,
@@ -102,7 +102,7 @@ pub fn verify(
     }
     install();
     let header = jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
-        // Among them `none`.
+        // Including `none`.
         ErrorKind::Json(_) => Wrong::Algorithm,
         _ => Wrong::Malformed,
     })?;
@@ -116,7 +116,7 @@ pub fn verify(
     if candidates.is_empty() {
         return Err(Wrong::Key);
     }
-    // The times are compared below, and who it is for.
+    // The times and the audience are checked below.
     let mut validation = Validation::new(header.alg);
     validation.validate_exp = false;
     validation.validate_nbf = false;
@@ -195,7 +195,7 @@ fn checked(
     Ok(claims)
 }
 
-/// Who a provider says that somebody is: the claim that is asked for, else what providers usually have.
+/// The person's name: the wanted claim, or else one that providers usually have.
 pub fn name(claims: &Map<String, Value>, wanted: Option<&str>) -> Option<String> {
     let claim = |name: &str| claims.get(name).and_then(Value::as_str);
     let usual = ["email", "preferred_username", "sub"];
@@ -211,7 +211,8 @@ pub fn name(claims: &Map<String, Value>, wanted: Option<&str>) -> Option<String>
     (!name.trim().is_empty()).then_some(name)
 }
 
-/// The values of a claim: a text, or a list of such. `a.b` leads into an object, where no claim has that name itself.
+/// The values of a claim, which is a text or a list of texts. `a.b` is a member of an object, unless a claim has this
+/// name.
 pub fn values(claims: &Map<String, Value>, name: &str) -> Vec<String> {
     let found = claims.get(name).or_else(|| {
         let mut parts = name.split('.');
@@ -234,7 +235,7 @@ pub fn values(claims: &Map<String, Value>, name: &str) -> Vec<String> {
     texts.collect()
 }
 
-/// Signatures by `ring`.
+/// Verifies signatures with `ring`.
 struct Checker {
     algorithm: Algorithm,
     key: DecodingKey,
@@ -277,7 +278,7 @@ impl JwtVerifier for Checker {
     }
 }
 
-/// Tells the crate once who checks signatures. Nothing is signed.
+/// Registers the code that verifies signatures, once per process. Nothing is ever signed.
 fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -296,15 +297,15 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// How far two clocks may differ.
+/// The permitted difference between two clocks.
 const SKEW: Duration = Duration::from_mins(1);
-/// Bytes of a token.
+/// Longest token, in bytes.
 const LONGEST: usize = 64 << 10;
-/// Keys of a provider.
+/// Most keys of a provider.
 const MOST_KEYS: usize = 64;
-/// Characters of a name.
+/// Most characters of a name.
 const LONGEST_NAME: usize = 128;
-/// Values of a claim that are looked at.
+/// Most values of a claim that are read.
 const MOST_VALUES: usize = 1000;
 
 #[cfg(test)]
@@ -329,7 +330,7 @@ mod tests {
         BASE64.encode(value.to_string())
     }
 
-    /// A key of EdDSA with this id.
+    /// An EdDSA key with this id.
     struct Signer(Ed25519KeyPair, &'static str);
 
     impl Signer {
@@ -404,7 +405,7 @@ mod tests {
         ] {
             assert_eq!(with(name, value.clone()), Err(wrong), "{name}: {value}");
         }
-        // Within a minute clocks may differ; several may be meant, if it is said who asked.
+        // Clocks may differ by a minute; a token may have several audiences if it names the authorized party.
         assert_eq!(with("exp", json!(NOW - 59)), Ok(()));
         assert_eq!(with("iat", json!(NOW + 59)), Ok(()));
         assert_eq!(with("aud", json!(["weir"])), Ok(()));
@@ -433,7 +434,7 @@ mod tests {
             );
             assert_eq!(wrong(&unsigned), Some(Wrong::Algorithm), "{alg}");
         }
-        // The public key as a shared secret, and as one of another kind.
+        // The public key used as a shared secret, and as a key of another kind.
         for alg in ["ES256", "RS256"] {
             let header = json!({ "alg": alg, "kid": "one" });
             assert!(wrong(&signer.sign(&header, &claims())).is_some(), "{alg}");
@@ -458,7 +459,7 @@ mod tests {
             verify(&old.token(&claims()), &after, &EXPECTED, wall()).err(),
             Some(Wrong::Key)
         );
-        // Without an id every key is tried; one that only encrypts is none.
+        // Without an id every key is tried, except for keys that are for encryption only.
         let anonymous = new.sign(&json!({ "alg": "EdDSA" }), &claims());
         assert!(
             verify(

@@ -1,4 +1,4 @@
-//! The life of an account's access token, as a state machine moved by answers and by time.
+//! The life cycle of an account's access token, as a state machine that answers and time advance.
 //!
 //! ```text
 //!              due                       granted
@@ -8,23 +8,23 @@
 //!      └────────────────── BackingOff: 1 s doubling to 1 min (refused: 30 s doubling to 30 min)
 //! ```
 //!
-//! A token is due for renewal some time before it expires, and serves on until then whatever becomes of the renewal.
-//! One that an upstream refused is dropped at once, but only one a minute: if the next is refused too, the fault is not
-//! the token's age.
+//! A token is due for renewal some time before it expires, and stays in use until it expires, even if the renewal
+//! fails. A token that an upstream refused is dropped at once, but only one per minute: if the next token is refused
+//! too, its age is not the reason.
 use std::time::{Duration, Instant};
 
 use super::{Fault, Granted, Token};
 use crate::config::oauth2::Grant;
 use crate::config::secret::Secret;
 
-/// The token of one account, and what is being done for the next.
+/// The token of one account, and the state of its renewal.
 #[derive(Debug)]
 pub struct Lifecycle {
     held: Option<Held>,
     phase: Phase,
-    /// The refresh token in use: the configured one until the endpoint replaces it.
+    /// The present refresh token: the configured one until the endpoint replaces it.
     refresh_token: Option<Secret>,
-    /// Refreshes that failed in a row, in the same way.
+    /// The number of consecutive failures of the same kind.
     failures: u32,
     last_fault: Option<Fault>,
     /// When an upstream last refused a token.
@@ -36,7 +36,7 @@ pub struct Lifecycle {
 struct Held {
     token: Token,
     expires: Instant,
-    /// When the next is to be fetched.
+    /// When to fetch the next token.
     due: Instant,
 }
 
@@ -47,28 +47,28 @@ enum Phase {
     Resting,
 }
 
-/// What a request that needs a token is to do.
+/// What a request that needs a token has to do.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Need {
-    /// Use it.
+    /// Use this token.
     Token(Token),
-    /// There is none, and none will come before that long.
+    /// There is no token, and there will be none before `wait` has passed.
     None { fault: Fault, wait: Duration },
-    /// One is being fetched, or is about to be.
+    /// A token is being fetched, or is about to be.
     Wait,
 }
 
-/// How it stands, for operators.
+/// The state for operators.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Status {
-    /// How long the token is good for; `None` = there is none.
+    /// The remaining lifetime of the token; `None` = there is no token.
     pub expires_in: Option<Duration>,
-    /// Why the last refresh failed; `None` = it did not.
+    /// Why the last refresh failed; `None` = it did not fail.
     pub fault: Option<String>,
 }
 
 impl Lifecycle {
-    /// Without a token yet.
+    /// The initial state, without a token.
     pub fn new(grant: &Grant) -> Self {
         Self {
             held: None,
@@ -84,7 +84,7 @@ impl Lifecycle {
         }
     }
 
-    /// What a request is to do now.
+    /// What a request has to do now.
     pub fn need(&self, now: Instant) -> Need {
         if let Some(held) = self.held.as_ref().filter(|held| now < held.expires) {
             return Need::Token(held.token.clone());
@@ -98,7 +98,7 @@ impl Lifecycle {
         }
     }
 
-    /// When the next refresh is to begin; `None` while one is on its way.
+    /// When the next refresh shall begin; `None` = one is in progress.
     pub fn due(&self, now: Instant) -> Option<Instant> {
         let wanted = self.held.as_ref().map_or(now, |held| held.due);
         match self.phase {
@@ -108,7 +108,7 @@ impl Lifecycle {
         }
     }
 
-    /// Begins a refresh, if it is time and none is on its way.
+    /// Begins a refresh if one is due and none is in progress. Returns whether one began.
     pub fn begin(&mut self, now: Instant) -> bool {
         let begins = self.due(now).is_some_and(|due| due <= now);
         if begins {
@@ -117,16 +117,16 @@ impl Lifecycle {
         begins
     }
 
-    /// The refresh token to send with the next refresh.
+    /// The refresh token for the next refresh.
     pub fn refresh_token(&self) -> Option<&Secret> {
         self.refresh_token.as_ref()
     }
 
-    /// The refresh brought a token. `draw` is the randomness of the jitter.
+    /// The refresh succeeded. `draw` is the randomness of the jitter.
     pub fn granted(&mut self, granted: Granted, now: Instant, draw: u64) {
         let lifetime = granted.lifetime.unwrap_or(UNSTATED).min(LONGEST);
         let skew = (lifetime / 5).min(SKEW);
-        // Hosts of a fleet that began together do not ask together.
+        // So hosts of a fleet that started together do not refresh at the same time.
         let early = skew + share(skew / 2, draw);
         self.serial += 1;
         self.held = Some(Held {
@@ -145,7 +145,7 @@ impl Lifecycle {
         self.last_fault = None;
     }
 
-    /// The refresh failed. The token that there is serves on.
+    /// The refresh failed. The present token stays in use.
     pub fn failed(&mut self, fault: Fault, now: Instant, draw: u64) {
         let (first, longest) = match fault {
             Fault::Failed(_) => (FAILED_FIRST, FAILED_LONGEST),
@@ -168,11 +168,12 @@ impl Lifecycle {
         };
     }
 
-    /// An upstream refused `token`. Whether another one is worth a try: there is one already, or it is being fetched.
+    /// An upstream refused `token`. Returns whether to try another one, because there is one already or it is being
+    /// fetched.
     pub fn rejected(&mut self, token: &Token, now: Instant) -> bool {
         let current = self.held.as_ref().map(|held| held.token.serial);
         if current != Some(token.serial) {
-            // Another request said so before, and what has happened since is the answer.
+            // Another request reported this before; a token with a later number answers it.
             return token.serial <= self.serial;
         }
         let lately = |at: Instant| now.saturating_duration_since(at) < REJECTION_EVERY;
@@ -184,7 +185,7 @@ impl Lifecycle {
         true
     }
 
-    /// Forgets a backoff: whoever says so has mended something.
+    /// Ends a backoff, because an operator has fixed something.
     pub fn retry(&mut self) {
         if let Phase::BackingOff { .. } = self.phase {
             self.phase = Phase::Resting;
@@ -193,7 +194,7 @@ impl Lifecycle {
         self.rejected = None;
     }
 
-    /// How it stands.
+    /// The present state.
     pub fn status(&self, now: Instant) -> Status {
         Status {
             expires_in: self
@@ -209,27 +210,27 @@ impl Lifecycle {
     }
 }
 
-/// A part of `span`, by chance.
+/// A random part of `span`.
 fn share(span: Duration, draw: u64) -> Duration {
     span.mul_f64((draw >> 11) as f64 / (1u64 << 53) as f64)
 }
 
-/// A token is renewed that long before it expires; a short-lived one a fifth of its life before.
+/// A token is renewed this long before it expires; a short-lived one a fifth of its lifetime before.
 const SKEW: Duration = Duration::from_mins(5);
-/// A token is not used in its last seconds: the upstream sees it a moment later, by its own clock.
+/// A token is not used in its last seconds: the upstream sees it a moment later, and by its own clock.
 const FLIGHT: Duration = Duration::from_secs(10);
-/// How long a token is taken to live when the endpoint does not say.
+/// The assumed lifetime of a token if the endpoint states none.
 const UNSTATED: Duration = Duration::from_mins(10);
-/// However long a token is said to live.
+/// The longest lifetime that is used, whatever the endpoint states.
 const LONGEST: Duration = Duration::from_hours(24);
-/// Waits after failures in a row.
+/// The first and the longest wait after consecutive failures, by kind.
 const FAILED_FIRST: Duration = Duration::from_secs(1);
 const FAILED_LONGEST: Duration = Duration::from_mins(1);
 const REFUSED_FIRST: Duration = Duration::from_secs(30);
 const REFUSED_LONGEST: Duration = Duration::from_mins(30);
-/// Enough for the longest wait from the shortest.
+/// Enough to get from the shortest wait to the longest.
 const MOST_DOUBLINGS: u32 = 10;
-/// How often a refusal by an upstream may cost a token that has not expired.
+/// How often a refusal by an upstream may drop a token that has not expired.
 const REJECTION_EVERY: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
@@ -276,7 +277,7 @@ mod tests {
         }
     }
 
-    /// With a token that lives for an hour.
+    /// A state with a token that lives for an hour.
     fn served(now: Instant) -> Lifecycle {
         let mut machine = idle();
         assert!(machine.begin(now));
@@ -307,7 +308,7 @@ mod tests {
         assert_eq!(token(&machine, due).secret, Secret::new("one"));
         machine.granted(grant("two", 3600), due, u64::MAX);
         assert_eq!(token(&machine, due).secret, Secret::new("two"));
-        // The most of the jitter: half as early again.
+        // The largest jitter: half as early again.
         let next = machine.due(due).expect("a time");
         let early = due + seconds(3600) - next;
         assert!((449..=450).contains(&early.as_secs()), "{early:?}");
@@ -376,7 +377,7 @@ mod tests {
         let first = token(&machine, now);
         assert!(machine.rejected(&first, now));
         assert_eq!(machine.need(now), Need::Wait);
-        // Fifty requests with the same token cost one refresh.
+        // Fifty requests with the same token cause one refresh.
         assert!(machine.rejected(&first, now));
         assert!(machine.begin(now));
         machine.granted(grant("two", 3600), now, 0);
@@ -435,7 +436,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens: no token past its end, a next step always in sight, one refresh at a time.
+        /// For every sequence of steps: no token is used after its end, there is always a next step, and there is one
+        /// refresh at a time.
         #[test]
         fn it_never_serves_an_expired_token_and_never_stops(steps in steps(), draw in any::<u64>()) {
             let mut now = Instant::now();
@@ -473,7 +475,7 @@ mod tests {
                         prop_assert!(machine.due(now).is_some());
                     }
                     Need::Wait => {
-                        // Somebody is at it, or may begin now.
+                        // A refresh is in progress, or may begin now.
                         prop_assert!(refreshing || machine.due(now).is_some_and(|due| due <= now));
                     }
                 }

@@ -1,8 +1,9 @@
-//! Access tokens of accounts (RFC 6749, RFC 7523): when to fetch one, how to ask for it, what the answer means.
+//! Access tokens of accounts (RFC 6749, RFC 7523): when to fetch one, the request for it, and the meaning of the
+//! answer.
 //!
-//! Whether an ID token is believed is [`identity`]'s.
+//! [`identity`] verifies ID tokens.
 //!
-//! Pure: the time and the random draws are arguments. `proxy` does the asking.
+//! Pure: the time and the random draws are arguments. `proxy` sends the requests.
 pub mod assertion;
 pub mod identity;
 pub mod lifecycle;
@@ -21,12 +22,12 @@ pub use request::{TokenRequest, answer, request};
 #[derive(Clone, Eq, PartialEq)]
 pub struct Token {
     pub secret: Secret,
-    /// Counts the tokens of an account, so that a refusal of an old one says nothing about the new one.
+    /// The number of the token within its account, so that a refusal of an old token does not affect a new one.
     serial: u64,
 }
 
 impl Token {
-    /// Stands in for the token of `account`, if it has any, where nothing is sent.
+    /// A placeholder for the token of `account`, for uses in which nothing is sent; `None` = the account has no tokens.
     pub fn stand_in(account: &Account) -> Option<Self> {
         account.oauth2.as_ref().map(|_| Self {
             secret: Secret::new("token"),
@@ -43,27 +44,27 @@ impl Debug for Token {
     }
 }
 
-/// What a token endpoint granted.
+/// The answer of a token endpoint that granted a token.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Granted {
     pub token: Secret,
-    /// As stated.
+    /// The lifetime that the endpoint states.
     pub lifetime: Option<Duration>,
-    /// Replaces the one that was sent.
+    /// A refresh token that replaces the one that was sent.
     pub refresh_token: Option<Secret>,
 }
 
-/// Why there is no token. The texts are fit for a log: no secret is in them.
+/// Why there is no token. The texts may be logged: they contain no secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Fault {
-    /// No answer, or none that can be used: it may work the next time.
+    /// There was no usable answer: the next attempt may succeed.
     Failed(String),
-    /// The endpoint refuses these credentials: somebody has to mend something.
+    /// The endpoint refuses these credentials: an operator has to fix something.
     Refused(String),
 }
 
 impl Fault {
-    /// What happened.
+    /// The description of what happened.
     pub fn detail(&self) -> &str {
         match self {
             Self::Failed(detail) | Self::Refused(detail) => detail,

@@ -1,4 +1,4 @@
-//! The words of RFC 6749: the request to a token endpoint, and its answer.
+//! The request to a token endpoint and its answer, in the terms of RFC 6749.
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -16,13 +16,13 @@ use crate::protocol::error::mask;
 /// A request to a token endpoint; always a `POST`.
 pub struct TokenRequest {
     pub headers: HeaderMap,
-    /// Holds secrets: never to be shown.
+    /// Contains secrets and must never be shown.
     pub body: Bytes,
-    /// What was sent and must not come back in a text for a log.
+    /// Secrets in the request, which no text for a log may contain.
     secrets: Vec<Secret>,
 }
 
-/// The request that asks for a token. `refresh_token` is the one in use; an assertion is signed as of `wall`.
+/// The request for a token. `refresh_token` is the present one; an assertion is signed with the time `wall`.
 pub fn request(
     settings: &OAuth2,
     refresh_token: Option<&Secret>,
@@ -88,7 +88,7 @@ pub fn request(
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // An endpoint may also tell what it got as it got it.
+    // An endpoint may also repeat the values in their encoded form.
     let encoded: Vec<Secret> = secrets
         .iter()
         .map(|secret| {
@@ -105,7 +105,7 @@ pub fn request(
     })
 }
 
-/// What the endpoint's answer to `request` means.
+/// The meaning of the endpoint's answer to `request`.
 pub fn answer(request: &TokenRequest, status: u16, body: &[u8]) -> Result<Granted, Fault> {
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
     if (200..300).contains(&status) {
@@ -120,7 +120,7 @@ pub fn answer(request: &TokenRequest, status: u16, body: &[u8]) -> Result<Grante
         detail.push_str(": ");
         detail.push_str(&request.fit_for_a_log(text));
     }
-    // RFC 6749, 5.2: 400, or 401 about the client. What passes by itself is not a refusal.
+    // RFC 6749, 5.2: 400, or 401 for a problem with the client. Statuses that may be temporary are not a refusal.
     let refused = (400..500).contains(&status) && !matches!(status, 404 | 408 | 425 | 429);
     Err(if refused {
         Fault::Refused(detail)
@@ -141,7 +141,7 @@ fn granted(json: &Value) -> Result<Granted, &'static str> {
     }
     let lifetime = match json.get("expires_in") {
         None | Some(Value::Null) => None,
-        // Some endpoints write the number as text.
+        // Some endpoints write the number as a string.
         Some(value) => Some(
             value
                 .as_f64()
@@ -162,7 +162,7 @@ fn granted(json: &Value) -> Result<Granted, &'static str> {
 }
 
 impl TokenRequest {
-    /// One line of bounded length without anything that was sent.
+    /// The text as one line of limited length, without any secret of the request.
     fn fit_for_a_log(&self, text: &str) -> String {
         let mut masked = text.as_bytes().to_vec();
         for secret in &self.secrets {
@@ -182,7 +182,7 @@ impl std::fmt::Debug for TokenRequest {
     }
 }
 
-/// `application/x-www-form-urlencoded`.
+/// A body in the form `application/x-www-form-urlencoded`.
 #[derive(Default)]
 struct Form(String);
 
@@ -197,7 +197,7 @@ impl Form {
     }
 }
 
-/// RFC 6749, 2.3.1: both parts are form-encoded before they become Basic credentials.
+/// The header value by RFC 6749, 2.3.1: both parts are form-encoded before they become Basic credentials.
 fn basic(id: &str, secret: &str) -> Secret {
     let mut pair = String::new();
     encode(id, &mut pair);
@@ -226,11 +226,11 @@ fn encode(text: &str, out: &mut String) {
 
 /// RFC 7523, 2.1.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// Bytes of a token; servers refuse headers above 8 to 16 KiB.
+/// Longest token, in bytes; servers refuse headers above 8 to 16 KiB.
 const LONGEST_TOKEN: usize = 16 << 10;
-/// Characters of what an endpoint says about a refusal.
+/// Most characters of an endpoint's explanation of a refusal.
 const LONGEST_DETAIL: usize = 300;
-/// However long a token is said to live: a hundred years.
+/// The longest lifetime that is read, in seconds: a hundred years.
 const MOST_SECONDS: f64 = 3.2e9;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What Prometheus answers to an instant query, read strictly: half an answer is none.
+//! Parses the answer of Prometheus to an instant query. It is strict: an incomplete answer is an error.
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,11 +6,11 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// One series of an answer. Labels that a series does not have are empty.
+/// The labels of one series of an answer. A missing label is empty.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
 pub struct Labels<'a> {
-    /// The name of its metric.
+    /// The name of the metric.
     #[serde(borrow, rename = "__name__")]
     pub metric: Cow<'a, str>,
     #[serde(borrow)]
@@ -34,12 +34,12 @@ pub struct Labels<'a> {
 /// The labels and the value of one series.
 pub type Sample<'a> = (Labels<'a>, f64);
 
-/// Why an answer is no use.
+/// Why an answer cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Fault {
-    /// It is not what the HTTP API of Prometheus answers.
+    /// It is not an answer of the HTTP API of Prometheus.
     Malformed,
-    /// The query was refused; what was said of it.
+    /// The query was refused, with this message.
     Refused(String),
     /// It has more series than are ever needed.
     TooMany,
@@ -55,7 +55,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The series of an answer. Values that are no finite number are left out.
+/// The series of an answer. Values that are not finite numbers are left out.
 pub fn parse(body: &[u8]) -> Result<Vec<Sample<'_>>, Fault> {
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| Fault::Malformed)?;
     let data = match answer {
@@ -87,8 +87,8 @@ pub fn parse(body: &[u8]) -> Result<Vec<Sample<'_>>, Fault> {
     Ok(samples)
 }
 
-/// The series of an answer with all their labels, whatever was asked: `T` is `(f64, String)` for one value each, a list of those
-/// for a range. `None` = it is no answer of that kind.
+/// The series of an answer with all their labels, for any query. `T` is `(f64, String)` for an instant query, a list of
+/// those for a range query. `None` = it is not an answer of that kind.
 pub fn labelled<T: DeserializeOwned>(body: &[u8]) -> Option<Vec<(BTreeMap<String, String>, T)>> {
     #[derive(Deserialize)]
     struct Said<T> {
@@ -141,15 +141,15 @@ struct Data<'a> {
 struct Series<'a> {
     #[serde(borrow)]
     metric: Labels<'a>,
-    /// When, and what.
+    /// The time, and the value as text.
     #[serde(borrow)]
     value: (f64, Cow<'a, str>),
 }
 
-/// Three thousand keys on ten hosts, each with eight figures.
+/// Most series: three thousand keys on ten hosts, each with eight numbers.
 const MAX_SERIES: usize = 250_000;
 
-/// Letters of a refusal that are worth a line in the log.
+/// Most characters of a refusal that are logged.
 const MAX_REASON: usize = 300;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Why a question was not answered.
+//! Why a query was not answered.
 use std::fmt;
 
 use super::answer::Fault;
@@ -8,7 +8,7 @@ use super::answer::Fault;
 pub enum Failure {
     /// The answer cannot be used.
     Malformed,
-    /// The server answered that it does not answer.
+    /// The server refused the query.
     Refused,
     Timeout,
     Unreachable,
@@ -34,7 +34,7 @@ impl Failure {
     }
 }
 
-/// A failure with what is to be said of it.
+/// A failure with its description.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Unanswered {
     pub failure: Failure,

@@ -1,13 +1,13 @@
-//! What other processes used, as a Prometheus that scrapes them all knows it.
+//! The use of other processes, from a Prometheus that scrapes them all.
 //!
 //! ```text
 //! Tally::begin(now) ──► Question ──► (proxy::fleet asks) ──► answer::parse ──► Tally::take ──► … ──► Tally::learned
 //! ```
 //!
-//! Every process exports what it alone used in the current day and month, under a `run_id` that no other process has.
-//! So nothing is counted twice: a process asks for all runs but its own, and the last value of a run is all of it,
-//! whether the run lives or not. No rate is computed and nothing is extrapolated: `docs/decisions/fleet-totals.md`.
-//! Pure: asking is not done here, and the time is an argument.
+//! Every process exports only its own use of the current day and month, under a `run_id` that no other process has. So
+//! nothing is counted twice: a process queries all runs except its own, and the last value of a run is its whole use,
+//! whether or not the run is still alive. No rate is computed and nothing is extrapolated:
+//! `docs/decisions/fleet-totals.md`. Pure: the queries are sent elsewhere, and the time is an argument.
 pub mod answer;
 pub mod failure;
 pub mod question;
@@ -37,7 +37,7 @@ impl Window {
     }
 }
 
-/// A metric by which processes tell what they used.
+/// A metric by which processes export their use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Family {
     Cost,
@@ -57,7 +57,7 @@ impl Family {
         Self::Units,
     ];
 
-    /// Its name.
+    /// The name of the metric.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cost => "weir_window_cost_usd",
@@ -69,5 +69,5 @@ impl Family {
     }
 }
 
-/// The metric by which a process tells that it is scraped: 1, with its `run_id`.
+/// The metric by which a process recognizes that it is scraped: 1, with its `run_id`.
 pub const RUN_INFO: &str = "weir_run_info";

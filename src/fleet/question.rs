@@ -1,47 +1,47 @@
-//! What is asked of Prometheus: instant queries, and the path that asks them.
+//! The queries to Prometheus: instant queries, and the path of their requests.
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Family, RUN_INFO, Window};
 
-/// Label matchers that every query carries, ready for use.
+/// Label matchers for every query, in the form of PromQL.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Matchers(String);
 
 impl Matchers {
-    /// Label names and the values that they must have.
+    /// Matchers for these label names and values.
     pub fn new<'a>(labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut text = String::new();
         for (name, value) in labels {
-            // Writing into a String cannot fail.
+            // Writing to a String cannot fail.
             let _ = write!(text, ",{name}={}", Quoted(value));
         }
         Self(text)
     }
 }
 
-/// A query, what its answer is about, and the time that it is asked for.
+/// A query, the subject of its answer, and the time for which it is evaluated.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Question {
     pub about: About,
     pub query: String,
-    /// The time that the answer is to be of, in milliseconds since the epoch.
+    /// The time for which it is evaluated, in milliseconds since the epoch.
     pub at: u64,
 }
 
-/// What an answer tells.
+/// The subject of an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum About {
     /// Tokens used by other runs in the last minute.
     LastMinute,
     /// Whether this run is scraped.
     Myself,
-    /// What other runs used in a window.
+    /// The use of other runs in a window.
     Used(Window),
 }
 
 impl Question {
-    /// The last value within `range` of everything that runs but `run_id` export.
+    /// Queries the last value within `range` of every number that runs other than `run_id` export.
     pub(super) fn used(
         window: Window,
         run_id: &str,
@@ -51,9 +51,10 @@ impl Question {
     ) -> Self {
         let names = Family::ALL.map(Family::name).join("|");
         let series = others(&format!("__name__=~\"{names}\","), window, run_id, matchers);
-        // To the millisecond: a second too long would take in the last value of yesterday.
+        // The range is exact to the millisecond: a second more would include the last value of yesterday.
         let millis = range.as_millis().max(1);
-        // `max by` leaves the labels that matter, and makes one of two Prometheus replicas that both scraped a run.
+        // `max by` keeps only the needed labels, and merges the values of two Prometheus replicas that both scraped a
+        // run.
         let query = format!(
             "max by (__name__,run_id,instance,scope,name,kind) (last_over_time({{{series}}}[{millis}ms]))"
         );
@@ -64,13 +65,13 @@ impl Question {
         }
     }
 
-    /// The last value within `range` before `at` of everything that any run exported of a day.
+    /// Queries the last value within `range` before `at` of every number that any run exported for a day.
     pub fn of_everyone(at: u64, range: Duration) -> Self {
         Self::used(Window::Day, "", &Matchers::default(), at, range)
     }
 
-    /// By how much a counter of everybody grew within `range` before `at`, by these labels. Where no process began anew, that is
-    /// the difference of two values; elsewhere it is what Prometheus makes of it, which is about right.
+    /// Queries by how much a counter of all runs grew within `range` before `at`, grouped by these labels. For a run
+    /// that did not restart, it is the difference of two values; for others it is an approximation by Prometheus.
     pub fn growth(metric: &str, by: &[&str], at: u64, range: Duration) -> Self {
         let (millis, by) = (range.as_millis().max(1), by.join(","));
         let last = format!("last_over_time({metric}[{millis}ms])");
@@ -86,8 +87,8 @@ impl Question {
         }
     }
 
-    /// Tokens that other runs used in the minute before `at`: their last value less that of a minute ago, which a run
-    /// that is younger does not have. A run that was silent for longer than an hour seems to be young.
+    /// Queries the tokens that other runs used in the minute before `at`: their last value minus the value a minute
+    /// earlier, which is missing for a younger run. A run that was not scraped for more than an hour looks younger.
     pub(super) fn last_minute(run_id: &str, matchers: &Matchers, at: u64) -> Self {
         let name = Family::Tokens.name();
         let series = others("", Window::Month, run_id, matchers);
@@ -101,7 +102,7 @@ impl Question {
         }
     }
 
-    /// Whether this run is scraped, and under which `instance`.
+    /// Queries whether this run is scraped, and under which `instance`.
     pub(super) fn myself(run_id: &str, matchers: &Matchers, at: u64) -> Self {
         Self {
             about: About::Myself,
@@ -110,7 +111,7 @@ impl Question {
         }
     }
 
-    /// Path and query of the request, below the base URL of the server.
+    /// Path and query of the request, relative to the base URL of the server.
     pub fn path(&self) -> String {
         let mut path = String::from("/api/v1/query?query=");
         for byte in self.query.bytes() {
@@ -125,7 +126,7 @@ impl Question {
     }
 }
 
-/// A series without a run is nobody's: it might be this run's own.
+/// Matchers for other runs. A series without a `run_id` is excluded, because it might be this run's own.
 fn others(name: &str, window: Window, run_id: &str, matchers: &Matchers) -> String {
     format!(
         "{name}window=\"{}\",run_id!=\"\",run_id!={}{}",
@@ -141,7 +142,7 @@ pub(super) fn millis(wall: SystemTime) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A text as PromQL writes it.
+/// A text as a string literal of PromQL.
 struct Quoted<'a>(&'a str);
 
 impl std::fmt::Display for Quoted<'_> {

@@ -1,8 +1,8 @@
-//! Adds up what other runs used, from answers that each tell a part of it.
+//! Adds up the use of other runs, from answers that each contain a part of it.
 //!
-//! A window is asked for in chunks of at most a day, oldest first, so that no single query is dear and a broken round goes
-//! on where it broke. For every run, key and figure the latest value counts: asking for the same span twice changes
-//! nothing, so the spans overlap, and a sample that Prometheus stored late is not missed.
+//! A window is queried in chunks of at most a day, oldest first, so that no single query is expensive, and an
+//! interrupted round continues where it stopped. For every run, key and number the latest value counts. Querying the
+//! same span twice changes nothing, so the spans overlap, and a sample that Prometheus stored late is not missed.
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -22,9 +22,9 @@ pub struct Tally {
     instance: Option<Arc<str>>,
     matchers: Matchers,
     known: [Known; Window::ALL.len()],
-    /// The round that was last finished.
+    /// The last complete round.
     before: Option<Round>,
-    /// Tokens of the last minute, where no round before tells.
+    /// The tokens of the last minute, if no earlier round tells them.
     last_minute: HashMap<Subject, u64>,
     scraped: Scraped,
 }
@@ -32,32 +32,32 @@ pub struct Tally {
 /// How Prometheus knows this run.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Scraped {
-    /// Under another `instance` than the configuration says.
+    /// Under another `instance` than the configured one.
     As(String),
     #[default]
     No,
     Yes,
 }
 
-/// A key, a group or everyone.
+/// A key, a group, a project or everyone.
 type Subject = (Scope, Arc<str>);
 
 /// What is known of one window.
 #[derive(Debug, Default)]
 struct Known {
-    /// When it began; milliseconds since the epoch, as all times here.
+    /// When it began, in milliseconds since the epoch, like all times here.
     begins: u64,
-    /// Until when everything is known.
+    /// The time up to which everything is known.
     until: u64,
     runs: HashMap<Box<str>, Run>,
-    /// Entries of all runs together.
+    /// The number of entries of all runs.
     entries: usize,
 }
 
-/// What one run used.
+/// The use of one run.
 #[derive(Debug, Default)]
 struct Run {
-    /// Whether it ran on this host, before this one.
+    /// Whether it was an earlier run on this host.
     is_earlier: bool,
     used: HashMap<Subject, Totals>,
 }
@@ -65,14 +65,14 @@ struct Run {
 #[derive(Debug)]
 struct Round {
     at: u64,
-    /// When the month began that it was in.
+    /// When the month of the round began.
     month: u64,
     /// Tokens of this month by all other runs.
     tokens: HashMap<Subject, u64>,
 }
 
 impl Tally {
-    /// For the run `run_id`, on the host that Prometheus calls `instance`.
+    /// A tally for the run `run_id`, on the host with the label `instance` in Prometheus.
     pub fn new(run_id: &str, instance: Option<Arc<str>>, matchers: Matchers) -> Self {
         Self {
             run_id: run_id.to_owned(),
@@ -85,7 +85,7 @@ impl Tally {
         }
     }
 
-    /// Begins a round: what is to be asked, in this order, to know everything up to `now`.
+    /// Begins a round: returns the queries, in order, that are needed to know everything up to `now`.
     pub fn begin(&mut self, now: SystemTime, zone: &TimeZone) -> VecDeque<Question> {
         let at = millis(now);
         let (run_id, matchers) = (&self.run_id, &self.matchers);
@@ -119,7 +119,7 @@ impl Tally {
         questions
     }
 
-    /// Takes an answer in. Answers come in the order of their questions, each at most once.
+    /// Adds an answer. Answers come in the order of their queries, each at most once.
     pub fn take(&mut self, question: &Question, mut samples: Vec<Sample<'_>>) -> Result<(), Fault> {
         match question.about {
             About::Myself => self.scraped = self.scraped_as(&samples),
@@ -133,7 +133,8 @@ impl Tally {
                 self.last_minute = tokens.collect();
             }
             About::Used(window) => {
-                // Of two that tell of the same, as two jobs that scrape one target do, the larger is the later.
+                // Of two values of the same series, for example from two jobs that scrape one target, the larger is the
+                // later one.
                 samples.sort_by(|(_, a), (_, b)| a.total_cmp(b));
                 let instance = self.instance.as_deref();
                 let known = &mut self.known[window as usize];
@@ -146,7 +147,7 @@ impl Tally {
         Ok(())
     }
 
-    /// Ends the round that began at `now`, all of whose answers were taken in: what other runs used.
+    /// Ends the round that began at `now`, after all its answers were added. Returns the use of other runs.
     pub fn learned(&mut self, now: SystemTime) -> HashMap<Subject, Elsewhere> {
         let at = millis(now);
         let mut learned: HashMap<Subject, Elsewhere> = HashMap::default();
@@ -177,9 +178,10 @@ impl Tally {
                 None => self.last_minute.get(subject).copied().unwrap_or_default(),
                 Some(before) => match before.tokens.get(subject) {
                     Some(known) if *known <= total => total - known,
-                    // Less than before: a key that was gone from a configuration and came back there begins at 0.
+                    // The value is smaller than before: a key was removed from a configuration and came back, so it
+                    // began at 0.
                     Some(_) if before.month == month => 0,
-                    // A month that has begun since began with 0, too.
+                    // A new month began with 0 too.
                     _ => total,
                 },
             };
@@ -195,7 +197,7 @@ impl Tally {
         &self.scraped
     }
 
-    /// Whether the round before was so recent that what is new since is of the last minute.
+    /// Whether the last round was so recent that everything new belongs to the last minute.
     fn is_continued(&self, at: u64) -> bool {
         let before = self.before.as_ref();
         before.is_some_and(|before| at.saturating_sub(before.at) <= MINUTE)
@@ -230,7 +232,7 @@ impl Known {
         let Some(run) = self.runs.get_mut(&*labels.run_id) else {
             return Ok(());
         };
-        // Without a name for this host every run counts as its own: what a ledger knows is then not added to it.
+        // Without a name of this host, every run counts as its own: its use is then not added to that in the ledger.
         run.is_earlier |= instance.is_none_or(|instance| labels.instance == instance);
         let subject = (scope, Arc::from(&*labels.name));
         if !run.used.contains_key(&subject) {
@@ -267,15 +269,15 @@ fn count(value: f64) -> u64 {
     value.round() as u64
 }
 
-/// Milliseconds that one question covers at most.
+/// The longest span of one query, in ms.
 const CHUNK: u64 = 24 * 60 * MINUTE;
 
-/// Milliseconds by which a question goes back before the end of the one before it: a sample may be stored that late.
+/// How far a query reaches back before the end of the previous one, in ms: samples may be stored this late.
 const OVERLAP: u64 = 5 * MINUTE;
 
 const MINUTE: u64 = 60_000;
 
-/// Runs times keys and groups, in one window: 64 MB, say.
+/// Most entries (runs times subjects) in one window: about 64 MB.
 const MAX_ENTRIES: usize = 250_000;
 
 #[cfg(test)]

@@ -1,49 +1,49 @@
-//! What was behind a failure, more closely than its class: what an operator has to mend.
+//! The cause of a failure, more precisely than its class: what an operator has to fix.
 
-/// The cause of a failed attempt, where there is one to name.
+/// The cause of a failed attempt, if a specific one is known.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Cause {
-    /// The answer ended without its end.
+    /// The answer broke off before its end.
     BrokeOff,
-    /// No connection within `timeouts.connect`.
+    /// There was no connection within `timeouts.connect`.
     ConnectTimeout,
-    /// The name does not resolve.
+    /// The host name could not be resolved.
     Dns,
-    /// No head of an answer within `timeouts.first_byte`.
+    /// There was no head of an answer within `timeouts.first_byte`.
     FirstByteTimeout,
-    /// A page where JSON was expected: something in between answered.
+    /// An HTML page came instead of JSON: something in between answered.
     Html,
-    /// Silence for longer than `timeouts.idle`.
+    /// The answer paused for longer than `timeouts.idle`.
     IdleTimeout,
-    /// A whole answer came where a stream was asked for.
+    /// A whole answer came instead of the requested stream.
     NotAStream,
-    /// What answered speaks no HTTP, or another version of it.
+    /// The server does not speak HTTP, or another version of it.
     NotHttp,
-    /// The egress proxy asks for credentials, or refuses these: 407.
+    /// The egress proxy requires credentials, or refuses the given ones: 407.
     ProxyAuth,
-    /// The egress proxy does not let the connection through.
+    /// The egress proxy refuses the connection.
     ProxyRefused,
-    /// The upstream sends elsewhere: `base_url` is not where the API is.
+    /// The upstream redirects: `base_url` is not the address of the API.
     Redirect,
-    /// The peer refuses connections.
+    /// The upstream's host refuses connections.
     Refused,
     /// The connection broke.
     Reset,
-    /// The TLS handshake failed otherwise.
+    /// The TLS handshake failed for another reason than those below.
     Tls,
     /// The certificate has expired, or is not valid yet.
     TlsExpired,
     /// The certificate is for another name.
     TlsName,
-    /// The certificate is of an authority that is not trusted here.
+    /// The certificate is from an authority that this host does not trust.
     TlsUnknownCa,
-    /// A stream came where a whole answer was asked for.
+    /// A stream came instead of the requested whole answer.
     UnaskedStream,
-    /// The answer is compressed in a way that cannot be read here, or is not what its head says.
+    /// The answer is compressed in an unsupported way, or differently from what its head states.
     Undecodable,
     /// No address of the host can be reached.
     Unreachable,
-    /// Nothing more of the request was taken for `timeouts.write`.
+    /// The upstream read nothing more of the request for `timeouts.write`.
     WriteTimeout,
 }
 

@@ -1,101 +1,102 @@
-//! Why attempts fail. One row a class: whatever follows from a failure by its class alone follows from the row, so that a new
-//! class is a row here, and the words in `pool/classify.rs` by which it is known.
+//! Why attempts fail. One row per class: everything that follows from the class of a failure is in its row. So a new
+//! class needs a row here, and rules in `pool/classify.rs` that recognize it.
 use crate::protocol::error::ErrorKind;
 
-/// Why an attempt failed: decides what is benched, for how long, and whether another account may be tried.
+/// Why an attempt failed. It determines what is benched, for how long, and whether another account may be tried.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum FailureClass {
-    /// The account's credential was refused.
+    /// The upstream refused the account's credential.
     Auth,
-    /// The client closed.
+    /// The client closed the connection.
     ClientGone,
     /// The request itself is at fault.
     ClientFault,
     /// The request does not fit the model's context window.
     ContextLength,
-    /// The provider is overloaded, whoever asks.
+    /// The provider is overloaded for all callers.
     Overloaded,
-    /// A spent quota or budget at the provider.
+    /// A quota or budget at the provider is spent.
     Quota,
     /// The provider failed.
     ServerError,
-    /// No response head in time.
+    /// There was no head of an answer in time.
     Slow,
-    /// A rate limit that says when it ends.
+    /// A rate limit that states when it ends.
     Throttled,
-    /// A rate limit that says nothing.
+    /// A rate limit that does not state when it ends.
     ThrottledBlind,
-    /// No connection, or it broke before a response head.
+    /// There was no connection, or it broke before the head of an answer.
     Transport,
     /// The answer broke off.
     Truncated,
 }
 
-/// Where the request may go after a failure, as long as nothing has been sent to the client.
+/// Where a request may be tried next after a failure, as long as nothing has been sent to the client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Next {
-    /// Another account, at once.
+    /// At another account, immediately.
     Elsewhere,
-    /// Another account, but only once for this class in one request.
+    /// At another account, but only once per request for this class.
     ElsewhereOnce,
-    /// Another provider; when there is none, one more try in place after the backoff.
+    /// At another provider; if there is none, once more at the same place after the backoff.
     ElsewhereOrInPlace,
-    /// Anywhere, the same account included, but only once in one request: the model failed by chance, nobody is out.
+    /// At any account, including the same one, but only once per request: the model failed by chance, and nothing is
+    /// benched.
     InPlaceOnce,
-    /// Only the pool's declared fallback: every account here would say the same.
+    /// Only in the pool's declared fallback: every account of this pool would fail alike.
     Fallback,
     /// Nowhere.
     Stop,
 }
 
-/// What a failure does to the account and the endpoint.
+/// The effect of a failure on the account and the endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Effect {
-    /// The account is out for a time, and the endpoint is well.
+    /// The account is benched for some time; the endpoint is healthy.
     Bench,
-    /// The endpoint is asked less often, by doubling pauses.
+    /// The endpoint gets fewer requests, with pauses that double.
     BackOff,
-    /// Nothing is known of either.
+    /// The failure shows nothing about either.
     Nothing,
-    /// The endpoint is out once it repeats.
+    /// The endpoint is benched if the failure repeats.
     Strike,
-    /// Both are well.
+    /// Both are healthy.
     Well,
 }
 
-/// What a failure at an endpoint beside generation says about the account.
+/// The effect on the account of a failure at an endpoint other than generation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Aside {
-    /// The same as of an answer.
+    /// The same as for a generation request.
     Same,
-    /// That kind of endpoint is limited there.
+    /// This kind of endpoint is limited for the account.
     Limited,
-    /// That kind of endpoint is limited there, without a time being stated.
+    /// This kind of endpoint is limited for the account, without a stated end.
     LimitedBlind,
-    /// Nothing: one endpoint's trouble is not the others'.
+    /// None: a problem of one endpoint does not concern the others.
     Nobody,
 }
 
-/// What one class is.
+/// The properties of one class.
 #[derive(Debug)]
 struct Row {
     class: FailureClass,
-    /// In metrics, logs and docs.
+    /// The name in metrics, logs and docs.
     name: &'static str,
-    /// What the client sees at last.
+    /// The kind of error for the client, if no attempt succeeds.
     kind: ErrorKind,
     next: Next,
     effect: Effect,
     aside: Aside,
-    /// Whether it may have been chance, when nothing says how long it lasts.
+    /// Whether the failure may have been chance, if nothing states how long it lasts.
     is_soft: bool,
-    /// Whether an operator has to mend it: limits and overload pass by themselves, and come often.
+    /// Whether an operator has to fix it: limits and overload end by themselves, and are frequent.
     is_alarming: bool,
     /// What it means and what to do, for the log.
     hint: &'static str,
-    /// That nobody can serve, because of it.
+    /// The message that no account can serve because of it.
     exhausted: &'static str,
-    /// That the last upstream failed by it.
+    /// The message that the last upstream failed because of it.
     failed: &'static str,
 }
 
@@ -244,37 +245,37 @@ impl FailureClass {
         self.row().name
     }
 
-    /// Whether the client can mend it, and nobody else: it sees the upstream's own words.
+    /// Whether only the client can fix it; then the client gets the upstream's own error.
     pub const fn is_the_clients(self) -> bool {
         matches!(self.row().effect, Effect::Well)
     }
 
-    /// What the client sees at last.
+    /// The kind of error for the client, if no attempt succeeds.
     pub const fn kind(self) -> ErrorKind {
         self.row().kind
     }
 
-    /// Where the request may go now.
+    /// Where the request may be tried next.
     pub const fn next(self) -> Next {
         self.row().next
     }
 
-    /// What it does to the account and the endpoint.
+    /// The effect on the account and the endpoint.
     pub const fn effect(self) -> Effect {
         self.row().effect
     }
 
-    /// What it says about the account when it comes from an endpoint beside generation.
+    /// The effect on the account, if the failure comes from an endpoint other than generation.
     pub const fn aside(self) -> Aside {
         self.row().aside
     }
 
-    /// Whether it may have been chance, when nothing says how long it lasts.
+    /// Whether the failure may have been chance, if nothing states how long it lasts.
     pub const fn is_soft(self) -> bool {
         self.row().is_soft
     }
 
-    /// Whether an operator has to mend it.
+    /// Whether an operator has to fix it.
     pub const fn is_alarming(self) -> bool {
         self.row().is_alarming
     }
@@ -284,12 +285,12 @@ impl FailureClass {
         self.row().hint
     }
 
-    /// That nobody can serve, because of it: the beginning of a sentence for the client.
+    /// The beginning of the sentence for the client that no account can serve because of it.
     pub const fn exhausted(self) -> &'static str {
         self.row().exhausted
     }
 
-    /// That the last upstream failed by it: a sentence for the client.
+    /// The sentence for the client that the last upstream failed because of it.
     pub const fn failed(self) -> &'static str {
         self.row().failed
     }

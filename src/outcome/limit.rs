@@ -1,4 +1,4 @@
-//! What is limited, whose limit it is, and how far it goes.
+//! The kinds of limits, their scopes, and their values.
 use crate::protocol::hub::usage::Usage;
 
 /// Whose limit it is.
@@ -6,9 +6,9 @@ use crate::protocol::hub::usage::Usage;
 pub enum Scope {
     Key,
     Group,
-    /// What the request is for.
+    /// The project of the request.
     Project,
-    /// Everyone's together.
+    /// All clients together.
     Global,
 }
 
@@ -27,7 +27,7 @@ impl Scope {
     }
 }
 
-/// What is limited. Each is a `LimitRow`, and everything that is done with limits follows from the row.
+/// The kinds of limits. Each has a `LimitRow`, which determines everything that is done with the limit.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Limit {
     Concurrency,
@@ -37,7 +37,7 @@ pub enum Limit {
     UsdPerMonth,
 }
 
-/// What one kind of limit is.
+/// The properties of one kind of limit.
 #[derive(Debug)]
 pub struct LimitRow {
     name: &'static str,
@@ -56,21 +56,21 @@ pub enum Unit {
     NanoUsd,
 }
 
-/// Over which time a limit counts.
+/// The time span over which a limit counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Span {
-    /// What is under way at this moment.
+    /// The present moment: requests in flight.
     Now,
     /// Any 60 s.
     Minute,
-    /// A day of the configured time zone.
+    /// A day in the configured time zone.
     Day,
-    /// A calendar month of it.
+    /// A calendar month in that time zone.
     Month,
 }
 
 impl Limit {
-    /// Every limit, in the order in which they are asked.
+    /// Every limit, in the order in which they are checked.
     pub const ALL: [Self; 5] = [
         Self::Concurrency,
         Self::Requests,
@@ -102,12 +102,12 @@ impl Limit {
         self.row().unit
     }
 
-    /// Over which time.
+    /// The time span over which it counts.
     pub const fn span(self) -> Span {
         self.row().span
     }
 
-    /// Whether waiting a minute does not help: clients must not hammer a spent budget.
+    /// Whether waiting for a minute does not help: clients must not keep retrying when a budget is spent.
     pub const fn is_budget(self) -> bool {
         matches!(self.span(), Span::Day | Span::Month)
     }
@@ -123,7 +123,7 @@ impl Unit {
     /// Every unit.
     pub const ALL: [Self; 3] = [Self::Requests, Self::Tokens, Self::NanoUsd];
 
-    /// How many of them people call one: limits on money are said in dollars.
+    /// The number of units that people call one: limits on money are shown in dollars.
     pub const fn scale(self) -> f64 {
         match self {
             Self::Requests | Self::Tokens => 1.0,
@@ -131,7 +131,7 @@ impl Unit {
         }
     }
 
-    /// Places behind the point that a refusal shows.
+    /// The number of decimal places in a refusal.
     pub const fn places(self) -> usize {
         match self {
             Self::Requests | Self::Tokens => 0,
@@ -139,7 +139,7 @@ impl Unit {
         }
     }
 
-    /// What to do about a request that wants too much of it.
+    /// What to do about a request that needs too much of it.
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Requests | Self::Tokens => "ask for less",
@@ -147,7 +147,7 @@ impl Unit {
         }
     }
 
-    /// How much of it so many requests are that used so much and cost so many billionths of a dollar.
+    /// The amount in this unit for `requests` requests with this usage and this cost in billionths of a dollar.
     pub const fn of(self, requests: u64, usage: &Usage, nano_usd: u64) -> u64 {
         match self {
             Self::Requests => requests,
@@ -156,7 +156,7 @@ impl Unit {
         }
     }
 
-    /// The word for people.
+    /// The word in messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Requests => "requests",
@@ -167,7 +167,7 @@ impl Unit {
 }
 
 impl Span {
-    /// The word for people.
+    /// The word in messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Now => "at once",
@@ -178,24 +178,25 @@ impl Span {
     }
 }
 
-/// How far each limit goes, in whole units of its row: requests, tokens, billionths of a dollar. Default: nothing is limited.
+/// The value of each limit, in units of its row: requests, tokens, billionths of a dollar. By default, nothing is
+/// limited.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Caps([Option<u64>; Limit::ALL.len()]);
 
 impl Caps {
-    /// Those that `most` says.
+    /// The limits with the values of `most`; `None` = not limited.
     pub fn each(most: impl FnMut(Limit) -> Option<u64>) -> Self {
         Self(Limit::ALL.map(most))
     }
 
-    /// These and one more.
+    /// The same limits, with one more.
     #[must_use]
     pub const fn with(mut self, limit: Limit, most: u64) -> Self {
         self.0[limit as usize] = Some(most);
         self
     }
 
-    /// How far this limit goes; `None` = it does not limit.
+    /// The value of this limit; `None` = not limited.
     pub const fn of(&self, limit: Limit) -> Option<u64> {
         self.0[limit as usize]
     }
@@ -213,7 +214,7 @@ impl Caps {
         budgets.any(|limit| self.of(*limit).is_some())
     }
 
-    /// Whether anything is limited of which a request's share must be estimated before it is served.
+    /// Whether there is a limit for which the use of a request must be estimated before it is served.
     pub fn need_estimate(&self) -> bool {
         let estimated = |limit: &Limit| limit.unit() != Unit::Requests;
         Limit::ALL
@@ -223,7 +224,7 @@ impl Caps {
     }
 }
 
-/// Dollars as billionths; what is negative or no number counts as nothing.
+/// Dollars as billionths; negative numbers and NaN become 0.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -1,20 +1,20 @@
-//! Where a request stands in a trace: what `traceparent` says, coming in and going out (W3C Trace Context, level 1).
+//! The place of a request in a trace, by `traceparent`, incoming and outgoing (W3C Trace Context, level 1).
 
 /// A request as a span of a trace.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Trace {
-    /// Of all spans that belong together.
+    /// The id that all spans of the trace share.
     trace: u128,
-    /// Of the request itself.
+    /// The id of the request's own span.
     span: u64,
-    /// Of whoever sent it, if that is known.
+    /// The id of the sender's span; `None` = there is none.
     parent: Option<u64>,
     sampled: bool,
 }
 
 impl Trace {
-    /// Goes on with the trace that the header names, and begins one where it names none. `draws` are random; one that is
-    /// begun here is exported for this `share` of the requests, one of somebody else's if that one says so.
+    /// Continues the trace that the header names, or begins a new one. `draws` are random. Of the requests whose trace
+    /// begins here, this `share` is exported; a request in another sender's trace is exported if its header says so.
     pub fn of(header: Option<&str>, draws: [u64; 3], share: f64) -> Self {
         let [high, low, span] = draws;
         let span = span.max(1);
@@ -34,36 +34,36 @@ impl Trace {
         }
     }
 
-    /// Whether it is to be exported.
+    /// Whether the request is exported.
     pub const fn is_sampled(&self) -> bool {
         self.sampled
     }
 
-    /// 32 digits.
+    /// The trace id in 32 hex digits.
     pub fn trace_id(&self) -> String {
         format!("{:032x}", self.trace)
     }
 
-    /// 16 digits.
+    /// The span id in 16 hex digits.
     pub fn span_id(&self) -> String {
         format!("{:016x}", self.span)
     }
 
-    /// 16 digits.
+    /// The id of the sender's span in 16 hex digits.
     pub fn parent_id(&self) -> Option<String> {
         self.parent.map(|parent| format!("{parent:016x}"))
     }
 
-    /// 16 digits, for the attempt of this number from 0.
+    /// The span id of the attempt with this number, from 0, in 16 hex digits.
     pub fn attempt_id(&self, number: usize) -> String {
-        // Different for each number, and never the request's own: an odd factor is a permutation.
+        // The ids differ for all numbers and from the request's own: multiplication by an odd number is a permutation.
         let step = (number as u64)
             .wrapping_add(1)
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
         format!("{:016x}", self.span.wrapping_add(step).max(1))
     }
 
-    /// What the upstream of this attempt is told.
+    /// The `traceparent` for the upstream of this attempt.
     pub fn header(&self, number: usize) -> String {
         let flags = u8::from(self.sampled);
         format!(
@@ -74,7 +74,7 @@ impl Trace {
     }
 }
 
-/// Trace, parent and whether it is sampled. Later versions begin as version 0 does.
+/// The trace id, the parent id and the sampled flag. Later versions begin like version 0.
 fn parse(header: &str) -> Option<(u128, u64, bool)> {
     let mut parts = header.trim().split('-');
     let (version, trace) = (parts.next()?, parts.next()?);

@@ -1,6 +1,6 @@
-//! Answers that come compressed although nobody asked for it: decoded while they pass, so that they can be read.
+//! Decodes answers that are compressed although no compression was requested, so that Weir can read them.
 //!
-//! Bounded: what one piece of an answer becomes has a limit, so that no few bytes fill the memory.
+//! The output of each chunk is bounded, so that a few bytes cannot fill the memory.
 use std::fmt;
 use std::io::{self, Write};
 
@@ -11,45 +11,45 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use zstd::stream::write::Decoder as ZstdDecoder;
 
-/// How the body of an answer is coded.
+/// The coding of an answer's body.
 #[derive(Debug)]
 pub enum Coding {
-    /// Not at all.
+    /// The body is not coded.
     Plain,
     Known(Decoder),
-    /// In a way that cannot be decoded here.
+    /// The body has a coding that Weir cannot decode.
     Unknown,
 }
 
-/// Decodes one body. A body that says it is coded and is empty is an empty body.
+/// Decodes one body. An empty body stays empty, whatever coding its head states.
 pub struct Decoder {
-    /// The outermost coding, which was applied last, comes first.
+    /// The outermost coding, which was applied last, is first.
     stages: Vec<Stage>,
     has_failed: bool,
 }
 
-/// The body is not what its head says, or grows beyond all bounds.
+/// The body does not match the coding in its head, or its decoded size exceeds the bound.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Undecodable;
 
 enum Stage {
     Brotli(Box<DecompressorWriter<Sink>>),
-    /// With the wrapper of zlib or, as some servers do it, without: the first two bytes tell.
+    /// Before the first two bytes, which tell whether there is a zlib wrapper: some servers omit it.
     Deflate(Vec<u8>),
     Gzip(Box<MultiGzDecoder<Sink>>),
     Raw(Box<DeflateDecoder<Sink>>),
-    /// Nothing that is known here.
+    /// An unsupported coding.
     Unknown,
     Zlib(Box<ZlibDecoder<Sink>>),
     Zstd(Box<ZstdDecoder<'static, Sink>>),
 }
 
-/// Collects what one piece becomes.
+/// Collects the output of one chunk.
 #[derive(Default)]
 struct Sink(Vec<u8>);
 
 impl Coding {
-    /// What the head of an answer says.
+    /// The coding that the head of an answer states.
     pub fn of(headers: &HeaderMap) -> Self {
         let values = headers.get_all(CONTENT_ENCODING).iter();
         let mut stages = Vec::new();
@@ -93,22 +93,22 @@ impl Decoder {
         }
     }
 
-    /// For a body in a coding that cannot be read: it fails at the first byte.
+    /// A decoder for a body in an unsupported coding: it fails at the first byte.
     pub fn unknown() -> Self {
         Self::new(vec![Stage::Unknown])
     }
 
-    /// Whether the coding of the body is none that can be read.
+    /// Whether the coding of the body is unsupported.
     pub fn is_unknown(&self) -> bool {
         matches!(self.stages.as_slice(), [Stage::Unknown])
     }
 
-    /// Whether the body was not what its head says.
+    /// Whether the body did not match the coding in its head.
     pub fn has_failed(&self) -> bool {
         self.has_failed
     }
 
-    /// The next bytes of the body, decoded as far as they can be.
+    /// Decodes the next bytes of the body, as far as possible.
     pub fn push(&mut self, chunk: &Bytes) -> Result<Bytes, Undecodable> {
         let mut bytes = chunk.clone();
         for stage in &mut self.stages {
@@ -203,10 +203,10 @@ impl fmt::Debug for Decoder {
     }
 }
 
-/// Bytes that one piece of a body may become, in each stage. Text shrinks to a tenth, rarely to a hundredth.
+/// Most decoded bytes of one chunk, per stage. Text usually shrinks to a tenth, rarely to a hundredth.
 const MOST_OF_A_PIECE: usize = 16 << 20;
 
-/// Codings of one body, one in another.
+/// Most codings that one body may have.
 const MOST_STAGES: usize = 3;
 
 const BUFFER: usize = 4 << 10;
@@ -240,7 +240,8 @@ mod tests {
         encoder.finish().expect("memory")
     }
 
-    /// `TEXT` by the reference encoder: an uncompressed meta-block (RFC 7932, 9.2) of its 36 bytes and the empty last one.
+    /// `TEXT` as the reference encoder writes it: an uncompressed meta-block (RFC 7932, 9.2) of its 36 bytes, and the
+    /// empty last one.
     fn brotli() -> Vec<u8> {
         let length = u32::try_from(TEXT.len() - 1).expect("short");
         // WBITS 16 (one bit 0), ISLAST 0, MNIBBLES 4 (00), MLEN - 1 in 16 bits, ISUNCOMPRESSED 1, then bytes.

@@ -1,8 +1,8 @@
 //! The error envelopes of the four dialects, in both directions.
 //!
-//! [`encode`] writes Weir's own errors (an upstream's error to a client of the same dialect passes unmodified instead),
-//! [`parse`] reads whatever an upstream sends, [`mask`] takes credentials out of a body before a client sees it. What a
-//! kind looks like per dialect is one table, [`row`].
+//! [`encode`] writes Weir's own errors (an upstream's error to a client of the same dialect is passed unmodified
+//! instead), [`parse`] reads whatever an upstream sends, [`mask`] removes credentials from a body before a client sees
+//! it. The form of each kind in each dialect is one table, [`row`].
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,71 +24,71 @@ pub use parse::{ParsedError, parse, parse_event};
 pub use table::{Row, row};
 pub use window::{input_and_output, output_alone, token_counts};
 
-/// What went wrong: the superset of what the dialects can say.
+/// The kinds of errors: everything that the dialects together can distinguish.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum ErrorKind {
-    /// The server failed, no more is known.
+    /// The server failed; the cause is unknown.
     Api,
-    /// No or a wrong credential.
+    /// The credential is missing or wrong.
     Authentication,
-    /// An upstream answered with something that is no answer.
+    /// An upstream sent something that is not an answer.
     BadGateway,
     /// A budget of the caller is spent.
     Billing,
-    /// The caller closed. Never sent to anyone; logs say 499.
+    /// The client closed the connection. Never sent to anyone; logs show 499.
     ClientClosed,
-    /// Clashes with the present state, or was tried twice.
+    /// The request conflicts with the present state, or was sent twice.
     Conflict,
     /// The request does not fit the context window of the model.
     ContextLength,
     /// The request is malformed.
     InvalidRequest,
-    /// The path exists, the method does not fit.
+    /// The path exists, but not for this method.
     MethodNotAllowed,
-    /// No such model, or none that this caller may use.
+    /// The model does not exist, or this caller may not use it.
     ModelNotFound,
-    /// The model ended without an answer, by chance: the server is well.
+    /// The model ended without an answer by chance; the server is healthy.
     NoAnswer,
-    /// No such path or object.
+    /// The path or object does not exist.
     NotFound,
-    /// The server is overloaded, whoever asks.
+    /// The server is overloaded for all callers.
     Overloaded,
-    /// The credential may not do this.
+    /// The credential does not permit this.
     Permission,
-    /// A quota that will not come back soon is spent.
+    /// A quota is spent that will not be refilled soon.
     Quota,
-    /// Too many requests or tokens in a short time.
+    /// Too many requests or tokens within a short time.
     RateLimit,
-    /// The request itself did not arrive in time.
+    /// The request itself did not arrive completely in time.
     RequestTimeout,
     /// An upstream did not answer in time.
     Timeout,
-    /// The request costs more than what is left to be spent; a smaller one may be served.
+    /// The request costs more than what is left of a budget; a smaller request may be served.
     TooDear,
     /// The request body is too large.
     TooLarge,
-    /// Nobody can serve this now, though nothing is overloaded.
+    /// Nothing can serve this now, though nothing is overloaded.
     Unavailable,
-    /// Well-formed, but not supported here.
+    /// The request is well-formed, but not supported here.
     Unsupported,
 }
 
 /// An error to be sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct WireError {
-    /// Decides status, type and the code if there is none of its own.
+    /// Decides the status, the type and, without `code`, the code.
     pub kind: ErrorKind,
-    /// What happened and what to do next.
+    /// What happened and what to do about it.
     pub message: String,
     /// The request field at fault.
     pub param: Option<String>,
     /// Replaces the code of the table.
     pub code: Option<String>,
-    /// When to come back. The head's `retry-after` is written by whoever writes the head.
+    /// After how long to retry. The `retry-after` header is set by the code that writes the head.
     pub retry_after: Option<Duration>,
     /// The id that the client sees in `x-request-id`.
     pub request_id: Option<String>,
-    /// By what its kind is known, if an upstream said it.
+    /// How an upstream indicated the kind; `None` = the error is not an upstream's.
     pub told: Option<Told>,
 }
 
@@ -119,19 +119,19 @@ impl ErrorKind {
         Self::Unsupported,
     ];
 
-    /// What a status says by itself.
+    /// The kind that a status alone indicates.
     pub const fn of_status(status: u16) -> Self {
         kinds::by_status(status)
     }
 
-    /// Whether an SDK that retries 408, 409, 429 and 5xx by itself must be told not to: `x-should-retry: false`.
+    /// Whether SDKs, which retry 408, 409, 429 and 5xx by themselves, must be told not to: `x-should-retry: false`.
     pub const fn forbids_retry(self) -> bool {
         matches!(self, Self::Billing | Self::Quota | Self::TooDear)
     }
 }
 
 impl WireError {
-    /// An error with this message and nothing else.
+    /// An error with this message only.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -144,35 +144,35 @@ impl WireError {
         }
     }
 
-    /// Names the field at fault.
+    /// Sets the request field at fault.
     #[must_use]
     pub fn param(mut self, param: impl Into<String>) -> Self {
         self.param = Some(param.into());
         self
     }
 
-    /// Replaces the code of the table.
+    /// Sets a code that replaces the code of the table.
     #[must_use]
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
         self
     }
 
-    /// Says by what its kind is known.
+    /// Sets how the upstream indicated the kind.
     #[must_use]
     pub fn told(mut self, told: Told) -> Self {
         self.told = Some(told);
         self
     }
 
-    /// Says when to come back.
+    /// Sets after how long to retry.
     #[must_use]
     pub fn retry_after(mut self, retry_after: Option<Duration>) -> Self {
         self.retry_after = retry_after;
         self
     }
 
-    /// Names the request.
+    /// Sets the id of the request.
     #[must_use]
     pub fn request_id(mut self, request_id: impl Into<String>) -> Self {
         self.request_id = Some(request_id.into());
@@ -180,12 +180,12 @@ impl WireError {
     }
 }
 
-/// The HTTP status of this kind of error to a client of this dialect.
+/// The HTTP status of this kind of error for a client of this dialect.
 pub fn status(dialect: Dialect, kind: ErrorKind) -> u16 {
     row(dialect, kind).status
 }
 
-/// The body of an HTTP error, and (unless the dialect has an event of its own) the data of an error event.
+/// The body of an HTTP error. It is also the data of an error event, unless the dialect has an error event of its own.
 pub fn encode(dialect: Dialect, error: &WireError) -> Bytes {
     let row = &row(dialect, error.kind);
     match dialect {
@@ -195,7 +195,7 @@ pub fn encode(dialect: Dialect, error: &WireError) -> Bytes {
     }
 }
 
-/// The code of this error: its own, else the table's.
+/// The code of this error: its own one, else the table's.
 pub(super) fn code<'a>(row: &Row, error: &'a WireError) -> Option<&'a str> {
     error.code.as_deref().or(row.code)
 }
@@ -241,7 +241,7 @@ fn gemini(row: &Row, error: &WireError) -> Value {
     json!({ "error": inner })
 }
 
-/// The JSON form of a protobuf duration: whole seconds, or with milliseconds.
+/// The JSON form of a protobuf duration, in whole seconds or with milliseconds.
 fn seconds(delay: Duration) -> String {
     match delay.subsec_millis() {
         0 => format!("{}s", delay.as_secs()),
@@ -249,7 +249,8 @@ fn seconds(delay: Duration) -> String {
     }
 }
 
-/// Google's SDK for Python cuts stream lines at these three, also inside JSON. Outside strings JSON has none of them.
+/// Google's SDK for Python splits stream lines at these three characters, even inside JSON. JSON has them only in
+/// strings.
 fn escape_line_ends(json: &str) -> Bytes {
     Bytes::from(
         json.replace('\u{85}', "\\u0085")
@@ -266,10 +267,10 @@ const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
 const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
-/// Who says the reason in an `ErrorInfo`. Google's own domain, since clients compare its reasons only together with it.
+/// The domain of an `ErrorInfo`. It is Google's own, because clients check the reason only together with this domain.
 const ERROR_DOMAIN: &str = "googleapis.com";
 
-/// The entries of `details`: a list (Gemini) or one object (Anthropic).
+/// The entries of `details`, which is a list (Gemini) or one object (Anthropic).
 fn details(error: &serde_json::Value) -> impl Iterator<Item = &serde_json::Value> {
     let details = error.get("details");
     let list = details

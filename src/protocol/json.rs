@@ -1,8 +1,8 @@
-//! Find the members of a raw JSON object without building a document from it.
+//! Finds the members of a raw JSON object without building a document.
 //!
-//! [`scan`] reads the body once, iteratively, and refuses whatever Weir could misread: two readers that disagree about
-//! `model` would be a way around a key's model list. It keeps only where the top-level members are; changing them is the
-//! business of `edit.rs`. Not a deserializer: no value is interpreted before somebody asks for it.
+//! [`scan`] reads the body once, iteratively, and refuses everything that Weir could misread: if two readers disagree
+//! about `model`, a key's model list can be circumvented. It keeps only the positions of the top-level members;
+//! `edit.rs` changes them. It is not a deserializer: a value is interpreted only on request.
 //! Spec: <https://www.rfc-editor.org/rfc/rfc8259>
 use std::borrow::Cow;
 use std::fmt;
@@ -31,71 +31,71 @@ pub use pointer::Pointer;
 use scanner::Scanner;
 pub use text::{quote, string, unescape};
 
-/// Where one top-level member is, in bytes of the body that was scanned.
+/// The position of one top-level member, in bytes of the scanned body.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Member {
-    /// The name between its quotes, as it is spelt (escapes included).
+    /// The name between its quotes, as it is written (including escapes).
     pub key: Range<usize>,
-    /// The value, without the white space around it.
+    /// The value, without white space around it.
     pub value: Range<usize>,
-    /// How many elements the value has, if it is an array; else 0.
+    /// The number of elements if the value is an array; else 0.
     elements: u32,
-    /// Whether the name is ASCII without an escape, as nearly every one: then it is spelt as it reads.
+    /// Whether the name is ASCII without escapes, as almost every name is, so that its bytes can be compared directly.
     plain: bool,
 }
 
-/// The members of the top-level object, in their order.
+/// The members of the top-level object, in order.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Members {
     members: SmallVec<[Member; INLINE_MEMBERS]>,
     /// The offset just behind the opening brace.
     open: usize,
-    /// Where the longer values of a scanned body end.
+    /// The ends of the longer values of the body.
     ends: Ends,
 }
 
-/// Why a body cannot be read safely. Its text is meant for the client.
+/// Why a body cannot be read safely. The text is meant for the client.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Fault {
-    /// A second member of a name that must be unique.
+    /// There is a second member with a name that must be unique.
     Duplicate {
-        /// The name, as Weir reads it.
+        /// The unescaped name.
         name: &'static str,
     },
-    /// Nothing, or only white space.
+    /// The body is empty or only white space.
     Empty,
-    /// More than [`MAX_MEMBERS`] members in one object whose members are looked at.
+    /// An object whose members are read has more than [`MAX_MEMBERS`] members.
     Members,
-    /// Something else than an object.
+    /// The body is not an object.
     NotAnObject,
-    /// Not UTF-8 from this offset on.
+    /// The body is not UTF-8.
     NotUtf8 {
-        /// Offset of the first bad byte.
+        /// Offset of the first invalid byte.
         at: usize,
     },
-    /// Not JSON.
+    /// The body is not JSON.
     Syntax {
-        /// Offset of the first byte that does not fit.
+        /// Offset of the first unexpected byte.
         at: usize,
         /// What is wrong there.
         what: &'static str,
     },
-    /// Nested deeper than [`MAX_DEPTH`].
+    /// The nesting is deeper than [`MAX_DEPTH`].
     TooDeep {
-        /// Offset of the bracket that is one too many.
+        /// Offset of the first bracket beyond the limit.
         at: usize,
     },
 }
 
 /// Reads a body that must be exactly one JSON object.
 ///
-/// Refused are invalid UTF-8, broken syntax, nesting beyond [`MAX_DEPTH`], anything after the object, a second
-/// `model` or `stream`, however it is spelt, and more than [`MAX_MEMBERS`] members.
+/// Refused are invalid UTF-8, invalid syntax, nesting beyond [`MAX_DEPTH`], anything after the object, a second `model`
+/// or `stream` in any spelling, and more than [`MAX_MEMBERS`] members.
 pub fn scan(body: &[u8]) -> Result<Members, Fault> {
     read(body, Scanner::noting)
 }
 
-/// As [`scan`], of a body of which nobody reads more than its members: where longer values end is not noted.
+/// The same as [`scan`], for a body of which only the members are needed: the ends of longer values are not recorded.
 pub fn look(body: &[u8]) -> Result<Members, Fault> {
     read(body, Scanner::new)
 }
@@ -120,8 +120,8 @@ fn read<'a>(
     Ok(members)
 }
 
-/// The members of an object that lies inside a body which was scanned; `None` when `value` is no object, or has more than
-/// [`MAX_MEMBERS`].
+/// The members of an object inside a scanned body; `None` if `value` is not an object, or has more than [`MAX_MEMBERS`]
+/// members.
 pub fn object(value: &[u8]) -> Option<Members> {
     if value.first() != Some(&b'{') {
         return None;
@@ -129,12 +129,12 @@ pub fn object(value: &[u8]) -> Option<Members> {
     Scanner::new(value, 1).read().ok()
 }
 
-/// Where the elements are of an array that lies inside a body which was scanned; `None` when `value` is no array.
+/// The positions of the elements of an array inside a scanned body; `None` if `value` is not an array.
 pub fn elements(value: &[u8]) -> Option<Vec<Range<usize>>> {
     first_elements(value, usize::MAX)
 }
 
-/// As [`elements`], of the first `most`: what comes after them is not read.
+/// The same as [`elements`], for the first `most` elements; later ones are not read.
 pub fn first_elements(value: &[u8], most: usize) -> Option<Vec<Range<usize>>> {
     if value.first() != Some(&b'[') {
         return None;
@@ -143,12 +143,12 @@ pub fn first_elements(value: &[u8], most: usize) -> Option<Vec<Range<usize>>> {
 }
 
 impl Members {
-    /// The members in their order.
+    /// The members in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Member> {
         self.members.iter()
     }
 
-    /// How many members there are.
+    /// The number of members.
     pub fn len(&self) -> usize {
         self.members.len()
     }
@@ -158,7 +158,8 @@ impl Members {
         self.members.is_empty()
     }
 
-    /// Where the value of `name` is. Of several members of one name the last counts, as for nearly every reader.
+    /// The position of the value of `name`. If several members have this name, the last one counts, as for almost every
+    /// reader.
     pub fn span(&self, body: &[u8], name: &str) -> Option<Range<usize>> {
         self.members
             .iter()
@@ -167,7 +168,7 @@ impl Members {
             .map(|member| member.value.clone())
     }
 
-    /// How many elements the array `name` has; `None` when there is no such member, or it is no array.
+    /// The number of elements of the array `name`; `None` if there is no such member, or it is not an array.
     pub fn elements(&self, body: &[u8], name: &str) -> Option<u32> {
         let mut newest_first = self.members.iter().rev();
         let member = newest_first.find(|member| member.is_named(body, name))?;
@@ -199,7 +200,7 @@ impl Members {
         }
     }
 
-    /// The value of `name`, if it is a whole number that is not negative.
+    /// The value of `name`, if it is a non-negative integer.
     pub fn integer(&self, body: &[u8], name: &str) -> Option<u64> {
         std::str::from_utf8(self.value(body, name)?)
             .ok()?
@@ -207,8 +208,8 @@ impl Members {
             .ok()
     }
 
-    /// Some upstreams read names regardless of case (Go's `encoding/json` folds them), so `Model` beside `model` is as
-    /// much a second model as `model` twice.
+    /// Refuses duplicates of certain names. Some upstreams ignore the case of names (Go's `encoding/json` does), so
+    /// `Model` beside `model` counts as a duplicate too.
     fn check_unique(&self, body: &[u8]) -> Result<(), Fault> {
         for name in UNIQUE {
             let same = |member: &&Member| member.is_folded(body, name);
@@ -252,7 +253,7 @@ impl Member {
         if self.plain {
             return raw.eq_ignore_ascii_case(name.as_bytes());
         }
-        // An escape or the long s (which folds to s, too) can hide the name.
+        // An escape or the long s (which also folds to s) can hide the name.
         unescape(raw).is_some_and(|key| key.replace('\u{17f}', "s").eq_ignore_ascii_case(name))
     }
 }
@@ -286,16 +287,18 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// Deepest nesting accepted. Real requests stay under 40 (tool schemas); recursive readers behind Weir give up early.
+/// Deepest nesting that is accepted. Real requests stay below 40 (tool schemas); recursive readers behind Weir fail
+/// early.
 pub const MAX_DEPTH: usize = 512;
 
-/// Most members of an object whose members are looked at: some 3 MiB to remember them. Real requests have 20.
+/// Most members of an object whose members are read; they take about 3 MiB. Real requests have 20.
 pub const MAX_MEMBERS: usize = 65_536;
 
-/// Members that decide routing and framing: reading another one than the upstream does would be a way around limits.
+/// Members that decide the routing and the framing. If Weir read another duplicate than the upstream, limits could be
+/// circumvented.
 const UNIQUE: [&str; 2] = ["model", "stream"];
 
-/// Members kept without an allocation: an agent's request has 10 to 20.
+/// Members that are kept without an allocation: an agent's request has 10 to 20.
 const INLINE_MEMBERS: usize = 20;
 
 #[cfg(test)]

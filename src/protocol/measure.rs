@@ -1,54 +1,55 @@
-//! How many tokens a text probably is, told while its bytes pass: no vocabulary, no allocation, and for each byte two tables and an
-//! addition, without a branch: where words end cannot be foreseen.
+//! Estimates the number of tokens of a text while its bytes pass. It needs no vocabulary and no allocation, and for
+//! each byte only two table lookups and an addition, without a branch: ends of words cannot be predicted.
 //!
-//! A vocabulary holds short words whole and cuts long ones, takes digits by threes, and knows Chinese by the character. So
-//! runs of one class of character are weighed, not bytes: the same weights then fit prose, code and Chinese, and what is
-//! left, how a model's vocabulary differs from this one, is one ratio of the model, which `tokens` keeps.
+//! A vocabulary has short words as one token and splits long ones, takes digits in threes, and has Chinese by the
+//! character. So runs of one class of characters are weighted, not bytes: then the same weights fit prose, code and
+//! Chinese. What remains is how a model's vocabulary differs from this one; that is one ratio per model, which `tokens`
+//! keeps.
 use memchr::memchr;
 
-/// The tokens of the text that has passed so far. A text may come in pieces, cut anywhere.
+/// The estimated tokens of the text so far. A text may come in pieces that are split anywhere.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Measure {
-    /// Thousandths of tokens, of the run that is not finished, too.
+    /// Thousandths of tokens, including those of the unfinished run.
     milli: u64,
-    /// Which run that is, and how long: an index of [`STATES`].
+    /// The class and length of the unfinished run: an index of [`STATES`].
     state: u8,
     escape: Escape,
 }
 
-/// Classes of bytes that go into a token together.
+/// Classes of bytes that can share a token.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Class {
-    /// Nothing yet.
+    /// No text yet; also the following bytes of a character.
     None,
     Upper,
     Lower,
     Digit,
     Mark,
     Space,
-    /// White space with a line end in it, or more than one space.
+    /// White space with a line end, or more than one space.
     Indent,
-    /// Two bytes a character: Cyrillic, Greek, accents, Hebrew, Arabic.
+    /// Characters of two bytes: Cyrillic, Greek, accents, Hebrew, Arabic.
     Narrow,
-    /// Three bytes a character: Chinese, Japanese, Korean, Indic scripts.
+    /// Characters of three bytes: Chinese, Japanese, Korean, Indic scripts.
     Wide,
-    /// Four bytes a character: emoji.
+    /// Characters of four bytes: emoji.
     Rare,
 }
 
-/// Where in an escape of a JSON string the text is.
+/// The position within an escape of a JSON string.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum Escape {
     #[default]
     No,
     /// After the backslash.
     Begun,
-    /// After `\u`: how many digits are still to come, and the value of those before.
+    /// After `\u`: the number of digits still to come, and the value of those before.
     Digits(u8, u16),
 }
 
 impl Measure {
-    /// More of the text, as the model wrote or reads it.
+    /// Adds text, as the model writes or reads it.
     pub fn text(&mut self, text: &[u8]) {
         let (mut state, mut more) = (self.state, 0);
         for &byte in text {
@@ -60,7 +61,7 @@ impl Measure {
         self.milli = self.milli.saturating_add_signed(more);
     }
 
-    /// More of a text that stands in JSON: `\n` is a line end, `\u4e2d` one character.
+    /// Adds text from a JSON string: `\n` is a line end, `\u4e2d` one character.
     pub fn json(&mut self, text: &[u8]) {
         let mut rest = text;
         while let Some((&byte, after)) = rest.split_first() {
@@ -99,12 +100,12 @@ impl Measure {
         }
     }
 
-    /// The tokens of all that has passed.
+    /// The estimated tokens of all text so far, rounded up.
     pub fn tokens(&self) -> u64 {
         self.milli.div_ceil(1000)
     }
 
-    /// Both together.
+    /// The sum of two measures.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -113,7 +114,7 @@ impl Measure {
         }
     }
 
-    /// What this and as much again as `whole` is more than `part` would be: of a text of which only a part was measured.
+    /// Extrapolates from the measured part of a text, `part` bytes, to its `whole` length.
     #[must_use]
     pub fn extended(self, part: u64, whole: u64) -> Self {
         let milli = u128::from(self.milli) * u128::from(whole) / u128::from(part.max(1));
@@ -123,17 +124,17 @@ impl Measure {
         }
     }
 
-    /// Whether nothing has passed.
+    /// Whether there was no text.
     pub fn is_empty(&self) -> bool {
         self.state == 0 && self.milli == 0
     }
 
-    /// A unit of UTF-16, as JSON escapes a character: its bytes in UTF-8, as far as their classes go.
+    /// Adds a UTF-16 unit from a JSON escape, by bytes of the same classes as its bytes in UTF-8.
     fn unit(&mut self, unit: u16) {
         match unit {
             0..=0x7f => self.text(&unit.to_be_bytes()[1..]),
             0x80..=0x7ff => self.text(&[0xc3, 0x80]),
-            // A pair of surrogates is one character of four bytes.
+            // A surrogate pair is one character of four bytes.
             0xd800..=0xdbff => self.text(&[0xf0, 0x80, 0x80, 0x80]),
             0xdc00..=0xdfff => {}
             _ => self.text(&[0xe4, 0x80, 0x80]),
@@ -141,14 +142,14 @@ impl Measure {
     }
 }
 
-/// What a byte does: the run that there is then, and the thousandths by which the text became longer.
+/// The effect of a byte: the run afterwards, and the thousandths of tokens that it adds.
 #[derive(Clone, Copy)]
 struct Step {
     state: u8,
     milli: i16,
 }
 
-/// By the run before and the class of the byte; in powers of two, so that no index is checked.
+/// By the run before and the class of the byte. The sizes are powers of two, so that no index needs a check.
 static STEPS: [[Step; 16]; 128] = {
     let mut steps = [[Step { state: 0, milli: 0 }; 16]; 128];
     let mut state = 0;
@@ -167,9 +168,9 @@ const fn step(state: usize, next: Class) -> Step {
     let (before, run) = STATES[state];
     let (class, run, ended) = match (before, next) {
         (Class::Space, Class::None) => (before, 1, false),
-        // The rest of a character is of its first byte's class.
+        // The following bytes of a character have the class of its first byte.
         (_, Class::None) => (before, run + 1, false),
-        // A capital that has begun a word is part of it, a word in capitals is weighed by itself.
+        // A capital at the beginning of a word is part of the word; a word in capitals has weights of its own.
         (Class::Upper, Class::Lower) => (next, run + 1, false),
         // A space belongs to what follows it.
         (Class::Space, Class::Upper | Class::Lower | Class::Mark) => (next, 1, false),
@@ -179,7 +180,7 @@ const fn step(state: usize, next: Class) -> Step {
         (before, next) if before as u8 == next as u8 => (next, run + 1, false),
         (_, next) => (next, 1, true),
     };
-    // What has ended stays; what goes on weighs something else by now.
+    // A finished run keeps its weight; the weight of a run that continues is replaced.
     let replaced = if ended {
         0
     } else {
@@ -191,7 +192,7 @@ const fn step(state: usize, next: Class) -> Step {
     }
 }
 
-/// In the order of their numbers.
+/// The classes in the order of their numbers.
 const ALL: [Class; 10] = [
     Class::None,
     Class::Upper,
@@ -205,13 +206,13 @@ const ALL: [Class; 10] = [
     Class::Rare,
 ];
 
-/// How long runs of each class are told apart; beyond, each byte weighs as much as the one before, but for digits, which repeat by
-/// threes.
+/// The greatest length by which runs of a class are distinguished. In a longer run, each byte adds as much as the one
+/// before, except for digits, which repeat in threes.
 const fn longest(class: Class) -> u32 {
     match class {
         Class::None | Class::Space => 1,
         Class::Lower => 10,
-        // Small letters behind them take them over: behind more than this, as many as this.
+        // Lower-case letters that follow continue the run with its length; a longer run counts as one of this length.
         Class::Upper => 30,
         Class::Digit | Class::Mark => 3,
         Class::Indent => 41,
@@ -219,7 +220,7 @@ const fn longest(class: Class) -> u32 {
     }
 }
 
-/// Every run that is told apart: its class and length. The first is that before any text.
+/// Every run that is distinguished: its class and length. The first one is the state before any text.
 const STATES: [(Class, u32); 95] = {
     let mut states = [(Class::None, 1); 95];
     let mut at = 0;
@@ -237,7 +238,7 @@ const STATES: [(Class, u32); 95] = {
     states
 };
 
-/// The number of the state, of a run that may be longer than those which are told apart.
+/// The number of the state of a run; the run may be longer than the longest distinguished one.
 const fn state_of(class: Class, run: u32) -> u8 {
     let longest = longest(class);
     let run = match class {
@@ -256,7 +257,7 @@ const fn state_of(class: Class, run: u32) -> u8 {
     panic!("no such state")
 }
 
-/// Thousandths of tokens of a run, fitted to `o200k_base`.
+/// The weight of a run in thousandths of tokens, fitted to `o200k_base`.
 const fn weight(class: Class, run: u32) -> i32 {
     let run = run.cast_signed();
     match class {
@@ -277,7 +278,7 @@ const fn beyond(run: i32, most: i32) -> i32 {
     if run > most { run - most } else { 0 }
 }
 
-/// The class of each byte; of one in the middle of a character none.
+/// The class of each byte; `None` for the following bytes of a character.
 static CLASSES: [Class; 256] = {
     let mut classes = [Class::Mark; 256];
     let mut byte = 0u8;
@@ -345,7 +346,7 @@ mod tests {
         assert!(broken.tokens() < 10);
     }
 
-    /// The runs of a text, one after the other, without a table.
+    /// The weight of a text, computed run by run without the tables.
     fn weighed(text: &[u8]) -> u64 {
         let (mut milli, mut class, mut run) = (0, Class::None, 1);
         for &byte in text {

@@ -1,7 +1,7 @@
 //! The four wire dialects.
 //!
-//! Imports nothing else from this crate; knows no clock, no randomness and no I/O: bytes and facts in, bytes and
-//! facts out.
+//! Imports nothing else from this crate and uses no clock, randomness or I/O: its inputs and outputs are bytes and
+//! facts.
 pub mod anthropic;
 pub mod coding;
 pub mod error;
@@ -23,7 +23,7 @@ pub mod written;
 
 /// A wire dialect that clients speak.
 ///
-/// Every one of them is spoken by upstreams, too: [`Dialect::upstream`].
+/// Upstreams speak every one of them too: [`Dialect::upstream`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Dialect {
     /// Anthropic Messages, `POST /v1/messages`.
@@ -37,7 +37,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Every dialect of clients.
+    /// Every dialect that clients speak.
     pub const ALL: [Self; 4] = [
         Self::Anthropic,
         Self::Gemini,
@@ -45,7 +45,7 @@ impl Dialect {
         Self::OpenaiResponses,
     ];
 
-    /// The same dialect, as an upstream speaks it.
+    /// The same dialect, for an upstream.
     pub const fn upstream(self) -> UpstreamDialect {
         match self {
             Self::Anthropic => UpstreamDialect::Anthropic,
@@ -60,7 +60,7 @@ impl Dialect {
         self.upstream().as_str()
     }
 
-    /// The dialect of that name.
+    /// The dialect with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         UpstreamDialect::from_name(name)?.of_clients()
     }
@@ -68,9 +68,10 @@ impl Dialect {
 
 /// A wire dialect that upstreams speak.
 ///
-/// Questions that only clients raise (where a request names its session, how an error is worded, what keeps a stream
-/// alive) are asked of a [`Dialect`]. A dialect that only upstreams speak is a value here and none there, and answers
-/// what an upstream is asked for: how a request is written for it, how its answers and errors are read, where it is called.
+/// Questions that only concern clients (where a request names its session, how an error is worded, what keeps a stream
+/// alive) take a [`Dialect`]. Questions that concern upstreams (how a request is written, how answers and errors are
+/// read, at which path the upstream is called) take this type. A dialect that only upstreams speak would be a value of
+/// this type alone.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum UpstreamDialect {
     Anthropic,
@@ -88,7 +89,7 @@ impl UpstreamDialect {
         Self::OpenaiResponses,
     ];
 
-    /// Each with its name, in the order in which documents list them.
+    /// Every dialect with its name, in the order of the documents.
     pub const NAMED: &[(&str, Self)] = &[
         (Self::Anthropic.as_str(), Self::Anthropic),
         (Self::OpenaiChat.as_str(), Self::OpenaiChat),
@@ -106,7 +107,7 @@ impl UpstreamDialect {
         }
     }
 
-    /// The same dialect, as clients speak it. `None` = no client does.
+    /// The same dialect, for a client. `None` = no client speaks it.
     pub const fn of_clients(self) -> Option<Dialect> {
         match self {
             Self::Anthropic => Some(Dialect::Anthropic),
@@ -116,7 +117,7 @@ impl UpstreamDialect {
         }
     }
 
-    /// The vendor whose dialect it is, by the names of OpenTelemetry's conventions for generative AI.
+    /// The vendor whose dialect it is, as named in OpenTelemetry's conventions for generative AI.
     pub const fn vendor(self) -> &'static str {
         match self {
             Self::Anthropic => "anthropic",
@@ -130,7 +131,7 @@ impl UpstreamDialect {
         self as usize
     }
 
-    /// The dialect of that name.
+    /// The dialect with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()

@@ -1,8 +1,9 @@
-//! Same dialect on both sides: the bytes stay as they are, a tap reads along.
+//! Same dialect on both sides: the bytes stay as they are, and a tap reads along.
 //!
-//! The relay forwards whole frames, held until the answer commits; the tap says when that is, whether the answer is
-//! complete, what it used and what went wrong. It looks at a frame only as far as it must: the bulk, deltas of text, is
-//! never parsed. What a frame means is the business of one reader per dialect; `Phase` is what they have in common.
+//! The relay forwards whole frames, which it holds until the answer commits. The tap tells when that is, whether the
+//! answer is complete, what it used and what went wrong. It examines a frame only as far as necessary: deltas of text,
+//! which are most of a stream, are never parsed. Each dialect has one reader, which knows the meaning of its frames;
+//! `Phase` is what the readers have in common.
 //!
 //! ```text
 //! Opening ──content──► Content ──finish reason──► Finished ──terminal marker──► Complete
@@ -10,8 +11,8 @@
 //!            └──────────────────── error event ──────────────────►└► Failed
 //! ```
 //!
-//! What says more after its finish reason is in `Content` again: some vendors state a reason in every event.
-//! At the end of the stream, `Finished` and `Complete` are a whole answer; `Opening` and `Content` are a truncated one.
+//! Content after a finish reason leads back to `Content`: some vendors state a reason in every event. At the end of the
+//! stream, `Finished` and `Complete` are a whole answer; `Opening` and `Content` are a truncated one.
 use bytes::Bytes;
 
 use super::Dialect;
@@ -45,36 +46,37 @@ pub struct Tap {
     splitter: Splitter,
     reader: Reader,
     facts: Facts,
-    /// Whether usage is kept from the client, which did not ask for it.
+    /// Whether usage is removed, because the client did not request it.
     hides_usage: bool,
 }
 
-/// How an answer ended by what it said itself.
+/// The end of an answer, as the answer itself states it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Terminal {
     /// The dialect's terminal marker.
     Complete,
-    /// An error event, which the client gets to see as it came.
+    /// An error event, which is forwarded to the client unchanged.
     Failed,
 }
 
-/// How a stream ended, once it has.
+/// How a stream ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Ending {
-    /// The whole answer.
+    /// The whole answer has come.
     Complete,
-    /// An error event.
+    /// An error event has come.
     Failed,
-    /// Neither: the client must be told, with [`Tap::terminal_error`].
+    /// Neither has come: the client must be told with [`Tap::terminal_error`].
     Truncated,
 }
 
-/// What is to be done when the upstream's stream has ended.
+/// What to do when the upstream's stream has ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Finish {
-    /// How it ended.
+    /// How the stream ended.
     pub ending: Ending,
-    /// Bytes still to be forwarded: a last frame whose blank line is missing, with that line. Half a frame is dropped.
+    /// Bytes still to be forwarded: a last frame whose blank line is missing, completed by that line. Half a frame is
+    /// dropped.
     pub rest: Bytes,
 }
 
@@ -94,14 +96,15 @@ impl Tap {
         }
     }
 
-    /// Of a stream of Chat whose usage only Weir asked for: what the client gets is as if nobody had.
+    /// A tap for a Chat stream whose usage only Weir requested: the client gets the stream that it would get without
+    /// that request.
     #[must_use]
     pub fn hiding_usage(mut self) -> Self {
         self.hides_usage = true;
         self
     }
 
-    /// A tap for Gemini's other stream, without `alt=sse`: one JSON array whose elements arrive one by one.
+    /// A tap for Gemini's stream without `alt=sse`: one JSON array whose elements arrive one by one.
     pub fn json_array() -> Self {
         Self {
             splitter: Splitter::Elements(Elements::new(MAX_ANSWER_FRAME)),
@@ -109,7 +112,7 @@ impl Tap {
         }
     }
 
-    /// Reads the next bytes; says how many of them complete frames.
+    /// Reads the next bytes; returns how many of them complete frames.
     pub fn push(&mut self, chunk: &[u8]) -> Result<Cut, TooLong> {
         let (reader, facts) = (&mut self.reader, &mut self.facts);
         match &mut self.splitter {
@@ -120,7 +123,7 @@ impl Tap {
         }
     }
 
-    /// Reads the next bytes; gives those that may be forwarded: whole frames, what was held of them included.
+    /// Reads the next bytes; returns the bytes that may be forwarded: whole frames, including held parts of them.
     pub fn relay(&mut self, chunk: &Bytes) -> Result<Pieces, TooLong> {
         let (reader, facts) = (&mut self.reader, &mut self.facts);
         let pieces = match &mut self.splitter {
@@ -177,7 +180,7 @@ impl Tap {
         self.facts.written
     }
 
-    /// Whether the answer has begun: an event that opens or carries content has been seen, or its regular end.
+    /// Whether the answer has begun: an event that opens or carries content has come, or the regular end.
     pub fn committed(&self) -> bool {
         !matches!(
             self.facts.phase,
@@ -185,8 +188,8 @@ impl Tap {
         )
     }
 
-    /// Whether the answer has said that it is over. More bytes may follow (usage, say), so read on to the end of the
-    /// stream. A Chat answer that ends without `[DONE]` never says so: see [`Tap::finish`].
+    /// How the answer has ended, if it states so. More bytes may follow, such as usage, so read on to the end of the
+    /// stream. A Chat answer that ends without `[DONE]` does not state its end: see [`Tap::finish`].
     pub fn terminal(&self) -> Option<Terminal> {
         match self.facts.phase {
             Phase::Complete => Some(Terminal::Complete),
@@ -195,8 +198,7 @@ impl Tap {
         }
     }
 
-    /// Whether the model has finished, so that only usage and the terminal marker may follow, if the upstream sends
-    /// any.
+    /// Whether the model has finished, so that at most usage and the terminal marker follow.
     pub fn finished(&self) -> bool {
         matches!(self.facts.phase, Phase::Finished)
     }
@@ -216,7 +218,7 @@ impl Tap {
         }
     }
 
-    /// Whether [`Tap::usage`] is that of the whole answer.
+    /// Whether [`Tap::usage`] is the usage of the whole answer.
     pub fn usage_final(&self) -> bool {
         let over = matches!(self.facts.phase, Phase::Finished | Phase::Complete);
         match &self.reader {
@@ -227,17 +229,17 @@ impl Tap {
         }
     }
 
-    /// The model as the upstream names it.
+    /// The upstream's name of the model.
     pub fn model(&self) -> Option<&str> {
         self.facts.model.as_deref()
     }
 
-    /// The service tier as the upstream names it.
+    /// The upstream's name of the service tier.
     pub fn service_tier(&self) -> Option<&str> {
         self.facts.service_tier.as_deref()
     }
 
-    /// The id of a response that a later request can continue (`previous_response_id`).
+    /// The id of a response to which a later request can refer (`previous_response_id`).
     pub fn response_id(&self) -> Option<&str> {
         match &self.reader {
             Reader::Responses(reader) => reader.id(),
@@ -245,7 +247,7 @@ impl Tap {
         }
     }
 
-    /// What else of it lives at the account that made it, once it is whole.
+    /// The names of further objects of the answer that exist only at its account, once the answer is complete.
     pub fn state(&self) -> &[String] {
         match &self.reader {
             Reader::Responses(reader) => reader.state(),
@@ -253,7 +255,7 @@ impl Tap {
         }
     }
 
-    /// Whether the response is still being made, in the background; `None` = the stream has not said so.
+    /// Whether the response is still being generated in the background; `None` = the stream has not stated it.
     pub fn pending(&self) -> Option<bool> {
         match &self.reader {
             Reader::Responses(reader) => reader.pending(),
@@ -261,7 +263,8 @@ impl Tap {
         }
     }
 
-    /// What to send to the client while the upstream is silent. Only between the bytes that [`Tap::relay`] gives.
+    /// The keep-alive to send while the upstream is silent. It may only be sent between the bytes that [`Tap::relay`]
+    /// returns.
     pub fn ping(&self) -> &'static [u8] {
         match &self.splitter {
             Splitter::Events(_) => ping(self.dialect()),
@@ -269,8 +272,8 @@ impl Tap {
         }
     }
 
-    /// The dialect's last event for a stream that has begun and cannot be finished. Nothing follows it: a `[DONE]` or
-    /// `message_stop` would make half an answer look whole.
+    /// The dialect's last event for a stream that has begun and cannot be completed. Nothing may follow it: a `[DONE]`
+    /// or `message_stop` would make half an answer look complete.
     pub fn terminal_error(&self, error: &WireError) -> Bytes {
         match (&self.splitter, &self.reader) {
             (Splitter::Elements(elements), _) => elements.terminal_error(error),
@@ -281,7 +284,7 @@ impl Tap {
         }
     }
 
-    /// Whether it reads a JSON array instead of events.
+    /// Whether the stream is a JSON array instead of events.
     pub fn is_array(&self) -> bool {
         matches!(self.splitter, Splitter::Elements(_))
     }
@@ -291,11 +294,11 @@ impl Tap {
     }
 }
 
-/// What keeps a connection to a client of this dialect alive while nothing is to be said.
+/// The keep-alive for a client of this dialect.
 ///
-/// Anthropic has an event for it. A comment does for the two of `OpenAI`. Gemini clients get nothing: google-genai for Python
-/// takes a comment for the start of a JSON error, `@google/generative-ai` and google-generativeai fail on a blank line, and an
-/// empty chunk stays in the histories of others.
+/// Anthropic has an event for it. In the two dialects of `OpenAI` a comment serves. Gemini clients get nothing:
+/// google-genai for Python takes a comment for the start of a JSON error, `@google/generative-ai` and
+/// google-generativeai fail on a blank line, and an empty chunk remains in the histories of others.
 pub const fn ping(dialect: Dialect) -> &'static [u8] {
     match dialect {
         Dialect::Anthropic => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
@@ -357,8 +360,8 @@ impl Facts {
         self.error.get_or_insert(error);
     }
 
-    /// Keeps the first model and the last tier: the tier of the first event is the one asked for, not the one given.
-    /// An empty name (Azure's first chunk) is none.
+    /// Keeps the first model and the last tier: the first event states the requested tier, not the granted one. An
+    /// empty model name (Azure's first chunk) is ignored.
     fn name(&mut self, model: Option<&str>, service_tier: Option<&str>) {
         if let (None, Some(model)) = (&self.model, model.filter(|name| !name.is_empty())) {
             self.model = Some(model.to_owned());
@@ -369,6 +372,6 @@ impl Facts {
     }
 }
 
-/// Longest frame of an answer, in bytes. A frame with a generated image reaches 20 MB (4K, base64); the request that
-/// brings such an image back has the same limit.
+/// Longest frame of an answer, in bytes. A frame with a generated image reaches 20 MB (4K, base64). Requests, in which
+/// such an image may be sent back, have the same limit.
 pub const MAX_ANSWER_FRAME: usize = 32 << 20;

@@ -1,8 +1,8 @@
-//! The text of a stream in other pieces: one character, word or sentence in an event, or all of a message.
+//! Regroups the text of a stream: one character, word or sentence per event, or a whole message.
 //!
-//! Works on the events that a client is about to get, whichever way they came, and only on deltas that carry plain text
-//! and nothing else. Everything else passes as it is and in its place: before an event that is no text of the same block,
-//! the text that is still held goes out. Pings pass without that.
+//! It works on the events for the client, whether they were translated or not, and only on deltas that carry plain text
+//! and nothing else. All other events pass unchanged and in their place: before an event that is not text of the same
+//! block, the held text is sent. Pings pass at once.
 //!
 //! ```text
 //! delta "Hel" ┐
@@ -12,8 +12,8 @@
 //! ```
 //!
 //! A piece is written as a copy of the delta that brought the last of its text, with another text in it, so that ids,
-//! indices and whatever a vendor adds stay. The role that a Chat delta may say goes out before its text, in an event of its
-//! own, and is not repeated. The events of the Responses API are numbered anew.
+//! indices and vendors' additions remain. The role that a Chat delta may have is sent before its text, in an event of
+//! its own, and is not repeated. The events of the Responses API are renumbered.
 mod delta;
 mod units;
 
@@ -26,16 +26,16 @@ use super::sse::{self, Frame, Frames};
 use delta::{Delta, Seen};
 use units::Units;
 
-/// What one event shall hold.
+/// The text of one event.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Unit {
     /// A character as a reader sees it: an extended grapheme cluster of Unicode.
     Character,
     /// The text of a block, up to 64 KiB.
     Message,
-    /// A sentence with the white space behind it; so does a line.
+    /// A sentence, or a line, with the white space behind it.
     Sentence,
-    /// A word with the white space behind it; in scripts without spaces one character.
+    /// A word with the white space behind it; in scripts without spaces, one character.
     Word,
 }
 
@@ -69,11 +69,11 @@ enum Splitter {
 struct Writer {
     dialect: Dialect,
     units: Units,
-    /// The last delta whose text is held, or was the last to go out.
+    /// The delta whose text is held, or was sent last.
     template: Option<Template>,
-    /// The block whose role was the last to be said.
+    /// The block whose role was sent last.
     opened: Option<Vec<u8>>,
-    /// The number of the next event, in the dialect that numbers them.
+    /// The number of the next event, in the dialect with numbers.
     next: Option<u64>,
     array: Option<Array>,
     out: BytesMut,
@@ -88,7 +88,7 @@ struct Template {
 }
 
 impl Template {
-    /// What a piece takes beside its text, bytes.
+    /// The bytes of a piece besides its text.
     fn overhead(&self) -> usize {
         let event = self.event.as_ref().map_or(0, String::len);
         (self.data.len() + event).saturating_sub(self.delta.at.len()) + FRAMING
@@ -98,16 +98,17 @@ impl Template {
 /// How much of a JSON array has been written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Array {
-    /// Not even its bracket.
+    /// Nothing, not even its bracket.
     Empty,
     Begun,
     Closed,
-    /// The answer is one object and no array.
+    /// The answer is one object instead of an array.
     Bare,
 }
 
 impl Regroup {
-    /// For a stream of server-sent events in `dialect`. Frames arrive whole and are bounded by who reads the upstream.
+    /// For a stream of server-sent events in `dialect`. Frames arrive complete, and the reader of the upstream limits
+    /// their length.
     pub fn new(dialect: Dialect, unit: Unit) -> Self {
         Self {
             splitter: Splitter::Events(Frames::with_limit(usize::MAX)),
@@ -123,7 +124,7 @@ impl Regroup {
         }
     }
 
-    /// For Gemini's other stream, one JSON array.
+    /// For Gemini's stream without `alt=sse`, one JSON array.
     pub fn json_array(unit: Unit) -> Self {
         let mut regroup = Self::new(Dialect::Gemini, unit);
         regroup.splitter = Splitter::Elements(Elements::new(usize::MAX));
@@ -131,12 +132,12 @@ impl Regroup {
         regroup
     }
 
-    /// The next bytes of the stream; [`Regroup::take`] gives what may go out.
+    /// Adds the next bytes of the stream; [`Regroup::take`] returns what may be sent.
     pub fn push(&mut self, chunk: &[u8]) {
         let writer = &mut self.writer;
         match &mut self.splitter {
             Splitter::Events(frames) => {
-                // Without a limit no frame is too long.
+                // Without a limit, no frame is too long.
                 let _ = frames.push(chunk, |frame| writer.on(&frame));
             }
             Splitter::Elements(elements) => {
@@ -155,7 +156,7 @@ impl Regroup {
         }
     }
 
-    /// A keep-alive that goes between two events and past the text that is held.
+    /// A keep-alive to send between two events. It does not wait for the held text.
     pub fn ping(&mut self, ping: Bytes) -> Bytes {
         if self.writer.dialect != Dialect::OpenaiResponses {
             return ping;
@@ -164,7 +165,7 @@ impl Regroup {
         self.take()
     }
 
-    /// The stream is over, however it ended: nothing is held back any more.
+    /// The stream has ended in any way: nothing is held back any more.
     pub fn finish(&mut self) {
         self.writer.flush();
         if let Splitter::Events(frames) = &mut self.splitter {
@@ -172,7 +173,7 @@ impl Regroup {
         }
     }
 
-    /// What may go out now.
+    /// The bytes that may be sent now.
     pub fn take(&mut self) -> Bytes {
         self.writer.out.split().freeze()
     }
@@ -204,7 +205,7 @@ impl Writer {
             self.flush();
         }
         if delta.closing && !same {
-            // There is no delta of this block that does not close it.
+            // There is no earlier delta of this block that does not also close it.
             return self.pass(frame);
         }
         let text = delta.text.clone();
@@ -237,14 +238,14 @@ impl Writer {
         }
     }
 
-    /// Sends the role that a delta says, once for its block; gives the delta without it.
+    /// Sends the role of a delta, once per block; returns the delta without the role.
     fn opened(&mut self, template: Template) -> Template {
         let Some(object_at) = &template.delta.role_in else {
             return template;
         };
         if self.opened.as_ref() != Some(&template.delta.slot) {
             if template.delta.closing {
-                // It goes out last, whole, and can say the role itself.
+                // This delta is sent last and as a whole, and can carry the role itself.
                 return template;
             }
             self.opened = Some(template.delta.slot.clone());
@@ -263,7 +264,7 @@ impl Writer {
         }
     }
 
-    /// Sends the text that is held.
+    /// Sends the held text.
     fn flush(&mut self) {
         let text = self.units.take();
         if let Some(template) = self.template.take()
@@ -286,7 +287,7 @@ impl Writer {
         self.write(template.event.as_deref(), &piece);
     }
 
-    /// An event as it came, but for its number.
+    /// Passes an event on unchanged, except for its number.
     fn pass(&mut self, frame: &Frame<'_>) {
         match self.numbered(&frame.data) {
             Some(data) => {
@@ -330,7 +331,7 @@ impl Writer {
         self.array = Some(Array::Closed);
     }
 
-    /// The event with the number that it has now, if that is another one.
+    /// The event with its new number, if the number changes.
     fn numbered(&mut self, data: &[u8]) -> Option<Vec<u8>> {
         if self.dialect != Dialect::OpenaiResponses {
             return None;
@@ -349,7 +350,8 @@ impl Writer {
     }
 }
 
-/// A JSON string. What some readers of lines take for the end of one is escaped: Google's SDK breaks the event there.
+/// A JSON string. The characters that Google's SDK takes for line ends are escaped, because it would split the event
+/// there.
 fn quoted(text: &str) -> Bytes {
     let plain = quote(text);
     if !text.contains(['\u{85}', '\u{2028}', '\u{2029}']) {
@@ -365,9 +367,9 @@ fn quoted(text: &str) -> Bytes {
 
 const NUMBER: &str = "sequence_number";
 
-/// What the pieces of one event may take beside their text, bytes: what is left of a text that would take more goes out as
-/// one. Far beyond what a model says in one event.
+/// Most bytes that the pieces of one event may need besides their text. If more would be needed, the rest of the text
+/// is sent as one piece. This is far more than one event of a model needs.
 const MAX_WRITTEN: usize = 8 << 20;
 
-/// Bytes of an event beside its name and its data.
+/// Bytes of an event besides its name and its data.
 const FRAMING: usize = 32;

@@ -1,7 +1,8 @@
-//! Answers in the wrong shape: a whole answer as the stream that was asked for, and a stream as the whole answer.
+//! Converts answers that have the wrong form: a whole answer to the requested stream, and a stream to the requested
+//! whole answer.
 //!
-//! Some servers and some proxies in between ignore `stream`, in one direction or the other. What they say is complete, so
-//! it is told again in the same dialect. Members that are not known here stay as they are.
+//! Some servers, and some proxies in between, ignore `stream` in one direction or the other. Their answers are
+//! complete, so they are rewritten in the same dialect. Unknown members are kept.
 mod anthropic;
 mod gemini;
 mod openai_chat;
@@ -13,7 +14,7 @@ use serde_json::Value;
 use super::Dialect;
 use super::sse::{self, Frames};
 
-/// A whole answer of this dialect as its stream; `None` when it is none.
+/// A whole answer of this dialect as a stream; `None` if the body is not an answer.
 pub fn as_stream(dialect: Dialect, body: &[u8]) -> Option<Bytes> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     let mut stream = Stream::default();
@@ -26,7 +27,7 @@ pub fn as_stream(dialect: Dialect, body: &[u8]) -> Option<Bytes> {
     Some(stream.0.freeze())
 }
 
-/// A stream of this dialect as its whole answer, or the error that it says; `None` when it does not come to its end.
+/// A stream of this dialect as a whole answer, or the error in it; `None` if the stream is incomplete.
 pub fn as_whole(dialect: Dialect, stream: &[u8]) -> Option<Bytes> {
     let mut events = Vec::new();
     let mut frames = Frames::new();
@@ -50,29 +51,29 @@ pub fn as_whole(dialect: Dialect, stream: &[u8]) -> Option<Bytes> {
     Some(answer.to_string().into())
 }
 
-/// Events, one after the other.
+/// The events of a stream.
 #[derive(Debug, Default)]
 struct Stream(BytesMut);
 
 impl Stream {
-    /// An event whose name is its type.
+    /// Writes an event whose name is its type.
     fn named(&mut self, event: &Value) {
         let name = event.get("type").and_then(Value::as_str);
         sse::write(&mut self.0, name, event.to_string().as_bytes());
     }
 
-    /// An event without a name.
+    /// Writes an event without a name.
     fn plain(&mut self, data: &[u8]) {
         sse::write(&mut self.0, None, data);
     }
 }
 
-/// A member, taken out; null when there is none.
+/// Removes and returns a member; `null` if there is none.
 fn take(object: &mut Value, name: &str) -> Value {
     object.get_mut(name).map(Value::take).unwrap_or_default()
 }
 
-/// A list, taken out; empty when there is none.
+/// Removes and returns a list; empty if there is none.
 fn take_list(object: &mut Value, name: &str) -> Vec<Value> {
     match take(object, name) {
         Value::Array(list) => list,
@@ -80,14 +81,14 @@ fn take_list(object: &mut Value, name: &str) -> Vec<Value> {
     }
 }
 
-/// Sets a member; of what is no object nothing becomes one.
+/// Sets a member, if the value is an object.
 fn set(object: &mut Value, name: &str, value: Value) {
     if let Some(object) = object.as_object_mut() {
         object.insert(name.to_owned(), value);
     }
 }
 
-/// Puts `more` behind the text of a member.
+/// Appends `more` to the text of a member.
 fn append(object: &mut Value, name: &str, more: &str) {
     match object.get_mut(name) {
         Some(Value::String(text)) => text.push_str(more),
@@ -95,7 +96,7 @@ fn append(object: &mut Value, name: &str, more: &str) {
     }
 }
 
-/// Takes over every member of `other` that is not null.
+/// Copies every member of `other` that is not null.
 fn overlay(object: &mut Value, other: Value) {
     let (Some(object), Value::Object(other)) = (object.as_object_mut(), other) else {
         return;
@@ -113,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    /// Told as a stream and gathered again it is what it was.
+    /// An answer that is converted to a stream and back is unchanged.
     #[track_caller]
     fn there_and_back(dialect: Dialect, answer: &Value) {
         let stream = as_stream(dialect, answer.to_string().as_bytes()).expect("an answer");

@@ -1,7 +1,7 @@
-//! Server-sent events: bytes in, frames out, and back.
+//! Server-sent events: splits bytes into frames, and writes frames.
 //!
-//! Incremental and bounded; knows nothing of JSON or of any dialect. A frame's bytes end with its blank line, so that a
-//! relay that forwards whole frames can put something of its own between any two of them.
+//! Incremental and bounded; it knows nothing of JSON or of any dialect. A frame's bytes end with its blank line, so
+//! that a relay that forwards whole frames can insert its own frame between any two of them.
 //! Spec: <https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream>
 use std::borrow::Cow;
 use std::fmt;
@@ -11,32 +11,32 @@ use memchr::memchr2;
 
 use super::json::Pieces;
 
-/// Splits a byte stream into frames, however the bytes are cut.
+/// Splits a byte stream into frames, however the bytes are divided into chunks.
 #[derive(Debug)]
 pub struct Frames {
-    /// The frame that has begun and has no blank line yet. At most `limit` bytes.
+    /// The incomplete frame, whose blank line has not come. At most `limit` bytes.
     held: BytesMut,
     limit: usize,
     line: Line,
-    /// Whether anything but a byte order mark has been seen.
+    /// Whether anything besides a byte order mark has come.
     begun: bool,
 }
 
-/// One frame: what stands between two blank lines.
+/// One frame: the bytes between two blank lines.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Frame<'a> {
     /// The value of the last `event` field.
     pub event: Option<&'a [u8]>,
     /// The values of the `data` fields, joined by LF; empty if there are none.
     pub data: Cow<'a, [u8]>,
-    /// The frame as it came, blank line included.
+    /// The unchanged bytes of the frame, including its blank line.
     pub raw: &'a [u8],
 }
 
-/// How far one chunk reached.
+/// How much of one chunk completes frames.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Cut {
-    /// So many bytes at the start of this chunk complete frames; the rest begins one that is not complete.
+    /// The number of bytes at the start of this chunk that complete frames; the other bytes begin an incomplete frame.
     pub complete: usize,
 }
 
@@ -63,15 +63,16 @@ impl Frames {
         }
     }
 
-    /// Takes the next bytes and shows every frame that they complete. Nothing is copied of a frame that lies whole in
-    /// `chunk`. Where the bytes are cut changes neither the frames nor the sum of `complete`.
+    /// Takes the next bytes and emits every frame that they complete. A frame that is completely in `chunk` is not
+    /// copied. How the stream is divided into chunks changes neither the frames nor the sum of `complete`.
     pub fn push(&mut self, chunk: &[u8], on: impl FnMut(Frame<'_>)) -> Result<Cut, TooLong> {
         let (_, complete) = self.advance(chunk, on)?;
         Ok(Cut { complete })
     }
 
-    /// As [`Frames::push`], and gives the bytes of the completed frames, those held from earlier chunks included: what
-    /// a relay may forward now. Concatenated over a stream, with [`Frames::take_held`] at its end, they are the stream.
+    /// The same as [`Frames::push`], but returns the bytes of the completed frames, including those held from earlier
+    /// chunks: a relay may forward these now. Together with [`Frames::take_held`] at the end, they are the whole
+    /// stream.
     pub fn relay(&mut self, chunk: &Bytes, on: impl FnMut(Frame<'_>)) -> Result<Pieces, TooLong> {
         let (joined, complete) = self.advance(chunk, on)?;
         let mut pieces = Pieces::default();
@@ -83,8 +84,8 @@ impl Frames {
         Ok(pieces)
     }
 
-    /// The end of the stream: shows what stands there without its blank line, if anything. The specification drops
-    /// such a frame; some servers forget the last line end, so it is the caller who decides what it is worth.
+    /// The stream has ended: emits a last frame without its blank line, if there is one. The specification drops such a
+    /// frame, but some servers omit the last line end, so the caller decides.
     pub fn finish(&mut self, mut on: impl FnMut(Frame<'_>)) {
         let content = self.without_mark(&self.held);
         if !is_blank(content) {
@@ -95,13 +96,13 @@ impl Frames {
         }
     }
 
-    /// The bytes of the incomplete frame, which are forgotten.
+    /// Removes and returns the bytes of the incomplete frame.
     pub fn take_held(&mut self) -> Bytes {
         self.line = Line::Start;
         self.held.split().freeze()
     }
 
-    /// How many bytes of an incomplete frame are held.
+    /// The number of held bytes of an incomplete frame.
     pub fn held(&self) -> usize {
         self.held.len()
     }
@@ -112,7 +113,7 @@ impl Frames {
         mut on: impl FnMut(Frame<'_>),
     ) -> Result<(Option<Joined>, usize), TooLong> {
         let mut joined = None;
-        // Start of the current frame in `chunk`; what is held belongs before it only while `joined` is `None`.
+        // The start of the current frame in `chunk`. Held bytes belong in front of it only while `joined` is `None`.
         let mut start = 0;
         let mut at = 0;
         while let Some(end) = self.line.next_line(chunk, &mut at) {
@@ -182,7 +183,7 @@ impl Default for Frames {
 }
 
 impl<'a> Frame<'a> {
-    /// Reads the fields of one frame.
+    /// Parses the fields of one frame.
     pub fn parse(raw: &'a [u8]) -> Self {
         let mut frame = Self {
             event: None,
@@ -211,7 +212,7 @@ impl<'a> Frame<'a> {
         frame
     }
 
-    /// Data that came without the framing of an event stream.
+    /// A frame for data that came without the framing of an event stream.
     pub fn bare(data: &'a [u8]) -> Self {
         Self {
             event: None,
@@ -220,7 +221,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Whether it carries nothing for a reader: a comment, an `id`, a `retry`.
+    /// Whether it has no data: a comment, an `id`, a `retry`.
     pub fn is_silent(&self) -> bool {
         self.data.is_empty()
     }
@@ -238,7 +239,7 @@ impl fmt::Display for TooLong {
 
 impl std::error::Error for TooLong {}
 
-/// Writes one frame. `data` is cut into `data:` lines at its line ends.
+/// Writes one frame. `data` is split into `data:` lines at its line ends.
 pub fn write(out: &mut BytesMut, event: Option<&str>, data: &[u8]) {
     if let Some(event) = event {
         out.extend_from_slice(b"event: ");
@@ -259,13 +260,13 @@ pub fn write(out: &mut BytesMut, event: Option<&str>, data: &[u8]) {
     out.extend_from_slice(b"\n");
 }
 
-/// Bytes held from earlier chunks plus the start of this one, `from_chunk` bytes of it: one or more frames.
+/// Bytes held from earlier chunks, followed by the first `from_chunk` bytes of this one: one or more complete frames.
 struct Joined {
     bytes: Bytes,
     from_chunk: usize,
 }
 
-/// Where the reader stands within a line.
+/// The position of the reader within a line.
 ///
 /// ```text
 /// Start ── LF ──► Start (blank)      Start ── CR ──► Return (blank)      Start ── other ──► Text
@@ -312,7 +313,8 @@ impl Line {
     }
 }
 
-/// The value of `line` if its field is `name`. One space after the colon does not count; no colon means an empty value.
+/// The value of `line` if its field is `name`. One space after the colon is not part of the value; without a colon, the
+/// value is empty.
 fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let rest = line.strip_prefix(name)?;
     match rest.split_first() {
@@ -326,7 +328,8 @@ fn is_blank(raw: &[u8]) -> bool {
     raw.iter().all(|byte| matches!(byte, b'\n' | b'\r'))
 }
 
-/// Longest frame held, in bytes. Frames of text stay under 64 KiB; a megabyte is a fault or an attack.
+/// Longest frame that is held, in bytes. Frames of text stay below 64 KiB; a longer frame than one MiB is a fault or an
+/// attack.
 pub const MAX_FRAME: usize = 1 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

@@ -1,4 +1,4 @@
-//! A text before or after the system prompt of a raw request, in the shape that the request has it in.
+//! Adds a text before or after the system prompt of a raw request, in the form that the request has.
 //!
 //! ```text
 //! Anthropic          system: "…" | [blocks]                  behind Claude Code's attribution block, which must be first
@@ -7,20 +7,21 @@
 //! Gemini             systemInstruction | system_instruction: { parts: [ … ] }
 //! ```
 //!
-//! Where there is none, one is made. A list gets one more block; the others, and the `cache_control` in them, keep their
-//! bytes: a prompt that begins with the same text every time is cached as before. Texts are joined by an empty line.
+//! A missing system prompt is added. A list gets one more block; the other blocks, and their `cache_control`, keep
+//! their bytes, so that a prompt which always begins with the same text is cached as before. Texts are joined by an
+//! empty line.
 use bytes::{Bytes, BytesMut};
 
 use super::Dialect;
 use super::anthropic::ATTRIBUTION;
 use super::json::{self, Draft, Edit, Pointer, elements, insert, object, quote, string};
 
-/// What is added to a system prompt.
+/// The additions to a system prompt.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Addition {
-    /// Put before it.
+    /// The text in front of the prompt.
     pub prepend: Option<String>,
-    /// Put after it.
+    /// The text after the prompt.
     pub append: Option<String>,
 }
 
@@ -30,8 +31,8 @@ impl Addition {
         self.prepend.is_none() && self.append.is_none()
     }
 
-    /// Adds to the system prompt of a request in `dialect`. One whose shape the dialect does not know is left alone: the
-    /// upstream will say what is wrong with it.
+    /// Adds to the system prompt of a request in `dialect`. A prompt with an invalid form is not changed: the upstream
+    /// will report what is wrong with it.
     pub fn apply(&self, dialect: Dialect, request: &mut Draft<'_>) {
         if self.is_empty() {
             return;
@@ -66,7 +67,7 @@ impl Addition {
         let Some(spans) = elements(&messages) else {
             return;
         };
-        // Prompts in front; a system message further on belongs to its place in the conversation.
+        // Only leading messages are the prompt; a later system message belongs to its place in the conversation.
         let leading = spans.iter().map_while(|span| {
             let message = messages.slice(span.clone());
             is_prompt(&message).then_some(message)
@@ -122,7 +123,7 @@ impl Addition {
         }
     }
 
-    /// Into a member that is a string, or is not there.
+    /// Adds to a member that is a string or is missing.
     fn to_member(&self, name: &str, request: &mut Draft<'_>) {
         let new = match request.member(name) {
             None => Some(self.alone()),
@@ -133,7 +134,7 @@ impl Addition {
         }
     }
 
-    /// Into the content of a Chat message.
+    /// Adds to the content of a Chat message.
     fn in_content(&self, content: Option<Bytes>) -> Option<Bytes> {
         if self.is_empty() {
             return None;
@@ -145,7 +146,7 @@ impl Addition {
         }
     }
 
-    /// A JSON string of the additions alone.
+    /// A JSON string with the additions only.
     fn alone(&self) -> Bytes {
         let texts: Vec<&str> = [&self.prepend, &self.append]
             .into_iter()
@@ -155,7 +156,7 @@ impl Addition {
         quote(&texts.join(BETWEEN))
     }
 
-    /// A raw JSON string with the additions around what it says; what it says keeps its bytes.
+    /// A raw JSON string with the additions around its text; the text keeps its bytes.
     fn around(&self, raw: &[u8]) -> Option<Bytes> {
         let inner = raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
         if inner.is_empty() {
@@ -176,7 +177,7 @@ impl Addition {
         Some(out.freeze())
     }
 
-    /// A list with an element for each addition: the first before position `at`, the second at the end.
+    /// A list with an element for each addition: `prepend` before position `at`, `append` at the end.
     fn in_list(&self, list: &[u8], at: usize, element: impl Fn(&str) -> Vec<u8>) -> Option<Bytes> {
         let mut list = Bytes::copy_from_slice(list);
         if let Some(text) = &self.append {
@@ -189,7 +190,7 @@ impl Addition {
     }
 }
 
-/// A text as it stands between the quotes of a JSON string.
+/// A text in the form that it has between the quotes of a JSON string.
 fn escaped(text: &str) -> Bytes {
     let quoted = quote(text);
     quoted.slice(1..quoted.len() - 1)
@@ -216,7 +217,7 @@ fn plain(text: &str) -> Vec<u8> {
     [br#"{"text":"#, &quote(text)[..], b"}"].concat()
 }
 
-/// Between a prompt and what is added to it.
+/// The separator between a prompt and an addition.
 const BETWEEN: &str = "\n\n";
 
 #[cfg(test)]

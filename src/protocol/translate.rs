@@ -6,8 +6,8 @@
 //!  stream    bytes ─ frames ─ decode ─► hub::Event ─ restore ─ stops ─ encode ─► bytes
 //! ```
 //!
-//! A stream goes through without waiting: what can be said after a read is written in the same read. It ends in exactly one of
-//! three ways ([`Terminal`]), and always with the terminal event of the client's dialect.
+//! A stream passes without delay: everything that can be written after a read is written in the same read. It ends in
+//! exactly one way ([`Terminal`]), and always with the terminal event of the client's dialect.
 use std::borrow::Cow;
 
 use bytes::BytesMut;
@@ -66,7 +66,7 @@ pub struct Translator {
     client: Dialect,
     upstream: UpstreamDialect,
     context: Context,
-    /// Where the upstream may pause, and its answer is to be continued.
+    /// The state of pauses; `None` = an answer that the upstream pauses is not continued.
     pauses: Option<Box<Pauses>>,
     restore: Restore,
     stops: Stops,
@@ -81,7 +81,7 @@ pub struct Translator {
 }
 
 impl Translator {
-    /// Translates `request` for one candidate upstream, and makes what will translate its answer.
+    /// Translates `request` for one candidate upstream, and creates the translator for its answer.
     pub fn new(
         request: &Request,
         upstream: UpstreamDialect,
@@ -139,18 +139,18 @@ impl Translator {
         Ok((translator, encoded))
     }
 
-    /// The time and the randomness that it was given.
+    /// The time and the randomness of the answer.
     pub const fn stamp(&self) -> Stamp {
         self.context.stamp
     }
 
-    /// Whether it continues answers that the upstream pauses.
+    /// Whether answers that the upstream pauses are continued.
     pub const fn pauses(&self) -> bool {
         self.pauses.is_some()
     }
 
-    /// Translates a whole answer; empty when it paused. `Err` is what to tell the client instead: an error that came with a 200, or an answer that
-    /// is none.
+    /// Translates a whole answer; the result is empty if the upstream paused. `Err` is the error for the client
+    /// instead: the upstream's error with a 200, or an unusable answer.
     pub fn response(&mut self, body: &[u8]) -> Result<Vec<u8>, WireError> {
         let body = &*surrogates::replaced(body);
         if let Some(said) = error::parse_event(self.upstream, body) {
@@ -195,7 +195,8 @@ impl Translator {
         ))
     }
 
-    /// Translates the next bytes of a stream, however they are cut. After [`Translator::terminal`] nothing is read or written.
+    /// Translates the next bytes of a stream, however they are divided. After [`Translator::terminal`] nothing is read
+    /// or written.
     pub fn push(&mut self, chunk: &[u8], out: &mut BytesMut) {
         let mut frames = std::mem::take(&mut self.frames);
         let cut = frames.push(chunk, |frame| self.frame(&frame, out));
@@ -211,10 +212,10 @@ impl Translator {
         }
     }
 
-    /// The end of the upstream's bytes.
+    /// The upstream's bytes have ended.
     pub fn finish(&mut self, out: &mut BytesMut) {
         let mut frames = std::mem::take(&mut self.frames);
-        // Some servers forget the last line end.
+        // Some servers omit the last line end.
         frames.finish(|frame| self.frame(&frame, out));
         if self.seen.terminal.is_some() {
             return;
@@ -233,7 +234,7 @@ impl Translator {
         }
     }
 
-    /// Ends the stream with an error of ours: the upstream went silent, say.
+    /// Ends the stream with an error of Weir's, for example because the upstream is silent.
     pub fn terminal_error(&mut self, said: &WireError, out: &mut BytesMut) {
         if self.seen.terminal.is_none() {
             self.seen.terminal = Some(Terminal::Failed(said.clone()));
@@ -241,21 +242,22 @@ impl Translator {
         }
     }
 
-    /// A sign of life for the client while the upstream is silent. Nothing before the head of the answer.
+    /// Writes a keep-alive for the client while the upstream is silent. Nothing is written before the head of the
+    /// answer.
     pub fn ping(&mut self, out: &mut BytesMut) {
         if self.seen.terminal.is_none() {
-            // An encoder breaks no rule over a sign of life.
+            // A ping never breaks a rule of the encoder.
             let _ = self.encoder.on(Event::Ping, out);
         }
     }
 
-    /// Whether content has been seen: from here on the answer belongs to the client.
+    /// Whether content has come: from here on the answer cannot be retried.
     pub const fn committed(&self) -> bool {
         self.seen.committed
     }
 
-    /// Whether the model has stopped, and only usage and the terminal marker are missing. Some servers let one wait for them:
-    /// after a few seconds [`Translator::finish`] may be called instead.
+    /// Whether the model has stopped, so that only usage and the terminal marker are missing. Some servers delay these;
+    /// after a few seconds the caller may call [`Translator::finish`] instead.
     pub fn stopped(&self) -> bool {
         self.seen.stopped || self.reader.has_stopped()
     }
@@ -265,17 +267,17 @@ impl Translator {
         self.seen.terminal.as_ref()
     }
 
-    /// What the upstream stated of its usage so far. Final once the answer is complete.
+    /// The usage that the upstream has stated so far. It is final once the answer is complete.
     pub const fn spent(&self) -> Option<Spent> {
         self.seen.spent
     }
 
-    /// Whether that is more than was stated as a stream began.
+    /// Whether the usage is more than what the upstream stated at the beginning of the stream.
     pub const fn is_settled(&self) -> bool {
         self.seen.is_settled()
     }
 
-    /// The model as the upstream names it.
+    /// The upstream's name of the model.
     pub fn model(&self) -> Option<&str> {
         self.seen.model.as_deref()
     }
@@ -300,13 +302,13 @@ impl Translator {
         self.seen.written
     }
 
-    /// Continues answers that the upstream pauses: [`Terminal::Paused`].
+    /// From now on, answers that the upstream pauses are continued: [`Terminal::Paused`].
     pub fn may_pause(&mut self) {
         self.pauses = Some(Box::default());
     }
 
-    /// After [`Terminal::Paused`]: the content of the assistant's turn so far, a JSON array for the upstream. What follows is
-    /// the answer to the request with that turn.
+    /// After [`Terminal::Paused`]: the content of the assistant's turn so far, as a JSON array for the upstream. The
+    /// next bytes must be the answer to the request with that turn.
     pub fn resume(&mut self) -> Vec<u8> {
         let Some(pauses) = &mut self.pauses else {
             return Vec::new();
@@ -318,7 +320,7 @@ impl Translator {
         pauses.resume()
     }
 
-    /// After [`Terminal::Paused`] of a stream: the client gets what there is.
+    /// After [`Terminal::Paused`] of a stream: ends the client's answer with the content so far.
     pub fn give_up(&mut self, out: &mut BytesMut) {
         self.pauses = None;
         self.seen.terminal = None;
@@ -329,7 +331,7 @@ impl Translator {
         }
     }
 
-    /// Whether there are earlier rounds of a whole answer, so that [`Translator::give_up_whole`] has something to say.
+    /// Whether there are earlier rounds of a whole answer that [`Translator::give_up_whole`] can return.
     pub fn holds_rounds(&self) -> bool {
         let pauses = self.pauses.as_ref();
         pauses.is_some_and(|pauses| pauses.holds_rounds())
@@ -338,7 +340,7 @@ impl Translator {
     /// The same for a whole answer.
     pub fn give_up_whole(&mut self) -> Vec<u8> {
         match self.pauses.take().and_then(|pauses| pauses.give_up()) {
-            // What paused had stopped, and its calls were whole.
+            // The answer had stopped for a pause, so its calls were complete.
             Some(answer) => self.answer(answer).unwrap_or_default(),
             None => Vec::new(),
         }
@@ -363,7 +365,7 @@ impl Translator {
         }
     }
 
-    /// Runs the decoder's events through the stages into the encoder.
+    /// Runs the decoder's events through all stages into the encoder.
     fn pump<T>(
         &mut self,
         out: &mut BytesMut,
@@ -433,7 +435,7 @@ impl Translator {
     }
 
     fn say(&mut self, said: WireError, out: &mut BytesMut) {
-        // An encoder breaks no rule over an error.
+        // An error never breaks a rule of the encoder.
         let _ = self.encoder.on(Event::Error(said), out);
     }
 }

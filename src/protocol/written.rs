@@ -1,7 +1,7 @@
-//! What a model wrote, measured while it passes: what is booked where nobody says what an answer used.
+//! Measures what a model wrote while it passes. This is billed if the upstream states no usage.
 use super::measure::Measure;
 
-/// What was seen of an answer so far. A few words of state: no text is kept.
+/// The measure of an answer so far. It consists of a few numbers: no text is kept.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Written {
     text: Measure,
@@ -10,57 +10,57 @@ pub struct Written {
 }
 
 impl Written {
-    /// More text, refusal, name or arguments of a call.
+    /// Adds text, a refusal, or the name or arguments of a call.
     pub fn say(&mut self, text: &str) {
         self.text.text(text.as_bytes());
     }
 
-    /// As [`Written::say`], as it stands in JSON.
+    /// The same as [`Written::say`], for the inside of a JSON string.
     pub fn say_json(&mut self, text: &[u8]) {
         self.text.json(text);
     }
 
-    /// More reasoning that is shown.
+    /// Adds visible reasoning.
     pub fn think(&mut self, text: &str) {
         self.reasoning.text(text.as_bytes());
     }
 
-    /// As [`Written::think`], as it stands in JSON.
+    /// The same as [`Written::think`], for the inside of a JSON string.
     pub fn think_json(&mut self, text: &[u8]) {
         self.reasoning.json(text);
     }
 
-    /// A picture.
+    /// Adds one image.
     pub fn show(&mut self) {
         self.media = self.media.saturating_add(1);
     }
 
-    /// Text and calls.
+    /// The measure of text and calls.
     pub const fn text(&self) -> &Measure {
         &self.text
     }
 
-    /// Reasoning, as far as it was shown: many vendors show a summary or nothing.
+    /// The measure of visible reasoning: many vendors show only a summary or nothing.
     pub const fn reasoning(&self) -> &Measure {
         &self.reasoning
     }
 
-    /// Pictures.
+    /// The number of images.
     pub const fn media(&self) -> u64 {
         self.media
     }
 
-    /// Whether nothing was seen.
+    /// Whether nothing was added.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty() && self.reasoning.is_empty() && self.media == 0
     }
 
-    /// Whether something was seen that is not only thought.
+    /// Whether anything besides reasoning was added.
     pub fn is_answer(&self) -> bool {
         !self.text.is_empty() || self.media > 0
     }
 
-    /// Both together.
+    /// The sum.
     #[must_use]
     pub fn and(self, more: Self) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl Written {
         }
     }
 
-    /// Of an answer of `whole` bytes of which only these first `part` were looked at. Pictures are not multiplied.
+    /// Extrapolates from the first `part` bytes of an answer to its `whole` length in bytes. Images are not multiplied.
     #[must_use]
     pub fn extended(self, part: u64, whole: u64) -> Self {
         if whole <= part {

@@ -1,13 +1,13 @@
-//! What became of an alert of a budget.
+//! The result of an alert about a budget.
 
 /// The `outcome` of `weir_alerts_total`.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Alerted {
-    /// Too many were waiting.
+    /// Too many alerts were waiting.
     Dropped,
-    /// The webhook refused it, or took nothing for a day.
+    /// The webhook refused it, or accepted nothing for a day.
     Failed,
-    /// The webhook took it.
+    /// The webhook accepted it.
     Sent,
 }
 

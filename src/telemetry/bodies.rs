@@ -1,8 +1,9 @@
-//! The bodies of the last requests, for debugging: kept only while `log.bodies` is on, masked as the log shows them, in bounded memory.
+//! The bodies of the last requests, for debugging: they are kept only while `log.bodies` is on, masked as in the log,
+//! in bounded memory.
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// By the id of the request.
+/// The bodies by the id of the request.
 #[derive(Debug, Default)]
 pub struct Bodies {
     inner: Mutex<Inner>,
@@ -11,12 +12,12 @@ pub struct Bodies {
 #[derive(Debug, Default)]
 struct Inner {
     kept: HashMap<Arc<str>, Kept>,
-    /// The oldest first.
+    /// The oldest id is first.
     order: VecDeque<Arc<str>>,
     bytes: usize,
 }
 
-/// The beginnings of what one request and its answer had, as texts.
+/// The beginnings of the bodies of one request and its answer, as text.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Kept {
     pub asked: Option<String>,
@@ -24,22 +25,22 @@ pub struct Kept {
 }
 
 impl Bodies {
-    /// What a request asks.
+    /// Adds the body of a request.
     pub fn asked(&self, id: &str, body: String) {
         self.put(id, |kept| &mut kept.asked, body);
     }
 
-    /// What it was answered.
+    /// Adds the body of an answer.
     pub fn answered(&self, id: &str, body: String) {
         self.put(id, |kept| &mut kept.answered, body);
     }
 
-    /// Of this request, if they are kept.
+    /// The bodies of this request, if they are kept.
     pub fn find(&self, id: &str) -> Option<Kept> {
         self.lock().kept.get(id).cloned()
     }
 
-    /// Lets go of all of them: they are not to be kept any more.
+    /// Forgets all bodies, because they shall not be kept any more.
     pub fn clear(&self) {
         *self.lock() = Inner::default();
     }
@@ -73,9 +74,9 @@ impl Bodies {
     }
 }
 
-/// Bytes at most: a hundred bodies of the longest that are logged.
+/// Most bytes of all bodies: about a hundred of the longest bodies that are logged.
 const MOST_BYTES: usize = 8 << 20;
-/// Requests at most.
+/// Most requests.
 const MOST: usize = 1_000;
 
 #[cfg(test)]
@@ -97,7 +98,7 @@ mod tests {
         assert!(bodies.find("a").is_none() && bodies.find("0").is_none());
         assert!(bodies.find(&(MOST - 1).to_string()).is_some());
         assert!(bodies.lock().bytes <= MOST_BYTES);
-        // The same id again takes the place of what was.
+        // A body with the same id replaces the earlier one.
         let before = bodies.lock().bytes;
         bodies.asked(&(MOST - 1).to_string(), "y".to_owned());
         assert!(bodies.lock().bytes < before);

@@ -1,4 +1,4 @@
-//! Every series that Weir exports, with type, labels, unit and help: the one place to add one.
+//! Every metric that Weir exports, with its type, labels, unit and help: the only place to add one.
 use prometheus::{
     CounterVec, Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Registry,
@@ -8,7 +8,7 @@ use super::fleet::Fleet;
 use super::process::{self, Process};
 use super::registrar::{Family, Registrar};
 
-/// The families, ready to be recorded into.
+/// The metrics, ready for recording.
 #[derive(Debug)]
 pub(super) struct Families {
     pub requests: Requests,
@@ -18,7 +18,7 @@ pub(super) struct Families {
     pub weir: Weir,
 }
 
-/// Registers everything in `registry` and says what that was.
+/// Registers everything in `registry`, and returns what was registered.
 pub(super) fn register(registry: &Registry) -> (Families, Vec<Family>) {
     let mut to = Registrar::new(registry);
     let families = Families {
@@ -32,7 +32,7 @@ pub(super) fn register(registry: &Registry) -> (Families, Vec<Family>) {
     (families, to.families)
 }
 
-/// How requests went.
+/// Metrics of requests.
 #[derive(Debug)]
 pub(super) struct Requests {
     pub total: IntCounterVec,
@@ -157,7 +157,7 @@ impl Requests {
     }
 }
 
-/// What they used, and what that costs.
+/// Metrics of usage and cost.
 #[derive(Debug)]
 pub(super) struct Consumption {
     pub tokens: IntCounterVec,
@@ -267,7 +267,7 @@ impl Consumption {
     }
 }
 
-/// The accounts, as they are at the time of the scrape.
+/// Metrics of accounts, sampled at the time of a scrape.
 #[derive(Debug)]
 pub(super) struct Accounts {
     pub state: IntGaugeVec,
@@ -332,10 +332,10 @@ impl Accounts {
 pub(super) const ACCESS_LINES: &str = "access";
 pub(super) const TRACES: &str = "traces";
 
-/// Weir itself.
+/// Metrics of Weir itself.
 #[derive(Debug)]
 pub(super) struct Weir {
-    /// By what was lost: [`ACCESS_LINES`], [`TRACES`].
+    /// By what was dropped: [`ACCESS_LINES`], [`TRACES`].
     pub dropped: IntCounterVec,
     pub ledger_failures: IntCounter,
     pub config_generation: IntGauge,
@@ -397,19 +397,19 @@ impl Weir {
     }
 }
 
-/// Refusals take microseconds, agents' answers minutes, the longest streams an hour.
+/// In seconds. Refusals take microseconds, agents' answers minutes, the longest streams an hour.
 const DURATION_BUCKETS: &[f64] = &[
     0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0,
     1800.0, 3600.0,
 ];
 
-/// Up to the patience of the most patient client.
+/// In seconds, up to the timeout of the most patient client.
 const FIRST_TOKEN_BUCKETS: &[f64] = &[
     0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0,
     300.0,
 ];
 
-/// Tens of microseconds for a small request, milliseconds for a body of megabytes.
+/// In seconds: tens of microseconds for a small request, milliseconds for a body of several MiB.
 const OVERHEAD_BUCKETS: &[f64] = &[
     0.000_025, 0.000_05, 0.000_075, 0.000_1, 0.000_15, 0.000_2, 0.000_3, 0.000_5, 0.000_75, 0.001,
     0.0015, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,

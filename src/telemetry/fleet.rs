@@ -1,4 +1,4 @@
-//! What this process tells the fleet, and how well it hears the others.
+//! Metrics for the fleet: what this process used, and how well it can read the use of others.
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::fleet::{self, Failure, Family, Window};
 use crate::limits::{Own, Totals};
 
-/// The figures by which processes learn from each other.
+/// The metrics by which processes learn each other's use.
 #[derive(Debug)]
 pub(super) struct Fleet {
     cost: GaugeVec,
@@ -17,7 +17,7 @@ pub(super) struct Fleet {
     tokens: GaugeVec,
     units: GaugeVec,
     run: IntGaugeVec,
-    /// Those of no label are vectors all the same: they exist only where a Prometheus is configured.
+    /// These have no labels but are vectors nevertheless, because they exist only if a Prometheus is configured.
     up: IntGaugeVec,
     self_scraped: IntGaugeVec,
     last_success: GaugeVec,
@@ -90,7 +90,7 @@ impl Fleet {
         }
     }
 
-    /// The series about a Prometheus exist where the configuration names one.
+    /// Removes the metrics about a Prometheus if the configuration names none.
     pub(super) fn configure(&self, config: &Config) {
         if config.prometheus.is_none() {
             self.up.reset();
@@ -106,7 +106,7 @@ impl Fleet {
         }
     }
 
-    /// A poll that began `at` this time was answered.
+    /// Records a poll that began `at` this time and was answered.
     pub(super) fn answered(&self, at: SystemTime, self_scraped: bool) {
         let at = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.polls.with_label_values(&[OK]).inc();
@@ -119,13 +119,13 @@ impl Fleet {
             .set(at.as_secs_f64());
     }
 
-    /// A poll was not answered.
+    /// Records a poll that was not answered.
     pub(super) fn failed(&self, failure: Failure) {
         self.polls.with_label_values(&[failure.as_str()]).inc();
         self.up.with_label_values::<&str>(&[]).set(0);
     }
 
-    /// What this process used.
+    /// Sets what this process used.
     pub(super) fn sample(&self, run_id: &str, used: &[Own]) {
         for family in [
             &self.cost,
@@ -150,7 +150,8 @@ impl Fleet {
         }
     }
 
-    /// A figure that once was more than 0 is told even when it is 0: else its last value of yesterday would stand.
+    /// Sets the metrics of one window. A number that was ever greater than 0 is exported even when it is 0 now;
+    /// otherwise its last value of yesterday would persist.
     fn sample_window(&self, (run_id, window): (&str, &str), own: &Own, totals: &Totals) {
         let subject = [own.scope.as_str(), &own.name, window];
         let [scope, name, window] = subject;
@@ -186,7 +187,7 @@ impl Fleet {
     }
 }
 
-/// Whose figure it is, of which window, and which process tells it.
+/// The labels of a number: its subject, its window, and the process that exports it.
 const SUBJECT: &[&str] = &["scope", "name", "window", "run_id"];
 
 /// The outcome of a poll that was answered.
@@ -210,7 +211,7 @@ mod tests {
         }
     }
 
-    /// What is exported of a key that used this `ever`, and this today and this month.
+    /// Checks what is exported for a key that used `ever` in total, and `day` and `month` today and this month.
     fn check(ever: Totals, day: Totals, month: Totals, expected: &[&str]) {
         let metrics = Metrics::new("version", "revision");
         let own = Own {

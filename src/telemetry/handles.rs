@@ -1,8 +1,9 @@
-//! From names to counters without hashing labels: tables built from the configuration, filled on first use.
+//! Finds counters by names without hashing labels: tables that are built from the configuration and filled on first
+//! use.
 //!
-//! A label takes its values from the configuration only; whatever else turns up is `other`. Positions are handed out
-//! once and kept over reloads, so a name that left the configuration keeps its series, and requests that began before
-//! the reload still find it.
+//! The values of a label come only from the configuration; any other value becomes `other`. A position is assigned once
+//! and kept over reloads. So a name that left the configuration keeps its series, and requests that began before the
+//! reload still find it.
 use std::sync::OnceLock;
 
 use prometheus::{Counter, IntCounter};
@@ -51,12 +52,12 @@ struct Spent {
 }
 
 impl Handles {
-    /// For no configuration: of all names, only the models of the price table are known.
+    /// Tables without a configuration: only the models of the price table are known names.
     pub(super) fn empty(families: &Families) -> Self {
         Self::build(families, LabelNames::new())
     }
 
-    /// With the names that `add` adds to all that were known before.
+    /// Tables with the names that `add` adds to all names known before.
     pub(super) fn extended(&self, families: &Families, add: impl Fn(&mut LabelNames)) -> Self {
         let mut names = self.names.clone();
         add(&mut names);
@@ -88,7 +89,7 @@ impl Handles {
         handles
     }
 
-    /// The series of `weir_requests_total` that `outcome` belongs to.
+    /// The series of `weir_requests_total` for `outcome`.
     pub(super) fn request(&self, families: &Families, outcome: &Outcome) -> &IntCounter {
         let names = &self.names;
         let (key, pool) = (
@@ -119,14 +120,15 @@ impl Handles {
             })
     }
 
-    /// The series of answers of this account whose figures were refused: rare, so the look-up may cost something.
+    /// The series of this account's answers with impossible usage. It is rarely needed, so the look-up may be slow.
     pub(super) fn refused(&self, families: &Families, outcome: &Outcome) -> IntCounter {
         let account = self.names.accounts().find(outcome.account.as_deref());
         let name = self.names.accounts().name(account);
         families.usage.usage_refused.with_label_values(&[name])
     }
 
-    /// The series of requests of this account that went again without what Weir had added: once a day and model.
+    /// The series of this account's requests that were repeated without an addition of Weir's: about once per day and
+    /// model.
     pub(super) fn again_without(
         &self,
         families: &Families,
@@ -139,7 +141,7 @@ impl Handles {
         family.with_label_values(&[name, member])
     }
 
-    /// Counts every attempt, and every one after the first as a failover from the failure before it.
+    /// Counts every attempt, and every attempt after the first as a failover caused by the failure before it.
     pub(super) fn attempts(&self, families: &Families, outcome: &Outcome) {
         let pool = self.names.pools().find(outcome.pool.as_deref());
         let mut cause = None;
@@ -160,7 +162,7 @@ impl Handles {
         }
     }
 
-    /// Counts tokens and money.
+    /// Counts tokens and cost.
     pub(super) fn consumption(&self, families: &Families, outcome: &Outcome, usage: &Usage) {
         let names = &self.names;
         let asked = outcome
@@ -239,7 +241,7 @@ impl Handles {
         }
     }
 
-    /// Counts what was used for a project. A request without one has no such series.
+    /// Counts the use of a project. A request without a project has no such series.
     pub(super) fn project(&self, families: &Families, outcome: &Outcome, usage: &Usage) {
         let names = &self.names;
         let Some(project) = outcome.project.as_deref() else {
@@ -298,12 +300,12 @@ impl Handles {
     }
 }
 
-/// A row of values that are made when they are first asked for, and then stay. Reading takes no lock.
+/// A list of values that are created when they are first needed, and then stay. Reading takes no lock.
 #[derive(Debug)]
 struct Lazy<T>(Box<[OnceLock<T>]>);
 
 impl<T> Lazy<T> {
-    /// A row for positions below `len`, which is at least 1.
+    /// A list of `len` positions; `len` must be at least 1.
     fn new(len: usize) -> Self {
         Self(std::iter::repeat_with(OnceLock::new).take(len).collect())
     }
@@ -318,7 +320,7 @@ fn dialect(dialect: Option<UpstreamDialect>) -> usize {
     dialect.map_or(DIALECTS - 1, UpstreamDialect::index)
 }
 
-/// Every dialect, and none.
+/// The number of dialects, plus one for none.
 const DIALECTS: usize = UpstreamDialect::ALL.len() + 1;
 
 /// The outcome of an attempt that did not fail.
@@ -333,5 +335,5 @@ const KINDS: [&str; 5] = [
     "cache_write_1h",
 ];
 
-/// No request has as many; a provider's nonsense must not make a counter wrap.
+/// Most tokens that are counted for one request: nonsense from a provider must not make a counter wrap.
 const MAX_TOKENS: u64 = 1 << 40;

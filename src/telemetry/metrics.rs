@@ -1,7 +1,7 @@
-//! Every metric in one struct, recorded per request through one door: [`Metrics::record`].
+//! All metrics in one struct; each request is recorded by one method, [`Metrics::record`].
 //!
-//! Lives as long as the process: a reload adds names, and takes no series away. What each series means is written in
-//! `docs/METRICS.md`, which a test compares with what is registered here.
+//! It lives as long as the process: a reload adds names and removes no series. `docs/METRICS.md` documents each series,
+//! and a test compares it with what is registered here.
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -29,11 +29,11 @@ pub struct Metrics {
     described: Vec<Family>,
     handles: ArcSwap<Handles>,
     fixed: Fixed,
-    /// Held while gauges are replaced and read, so that two scrapes at once both see all of them.
+    /// Held while gauges are replaced and read, so that each of two simultaneous scrapes sees complete values.
     scrape: Mutex<()>,
 }
 
-/// Counters whose labels do not depend on the configuration, in the order of each enum. There from the start.
+/// Counters whose labels do not depend on the configuration, in the order of each enum. They exist from the start.
 #[derive(Debug)]
 struct Fixed {
     stream_end: [IntCounter; End::ALL.len()],
@@ -43,43 +43,44 @@ struct Fixed {
     limit: [[IntCounter; Limit::ALL.len()]; Scope::ALL.len()],
 }
 
-/// An account as it is at the time of a scrape.
+/// An account at the time of a scrape.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AccountSample<'a> {
     /// Its name in the configuration.
     pub account: &'a str,
     /// [`State::as_str`] of its state.
     pub state: &'a str,
-    /// Unix seconds; `None` = not benched.
+    /// When the account becomes usable again, in Unix seconds; `None` = it is not benched.
     pub cooldown_until: Option<f64>,
-    /// Requests that it is serving.
+    /// The number of requests that it is serving.
     pub in_flight: u64,
-    /// Quota windows by name (from a fixed set), and the share of each that is used.
+    /// Quota windows by name (from a fixed set), with the used share of each, from 0 to 1.
     pub windows: &'a [(&'a str, f64)],
-    /// The share of the last hour's prompt tokens that came from a cache; `None` without any.
+    /// The share of the last hour's prompt tokens that came from a cache, from 0 to 1; `None` = there were no prompt
+    /// tokens.
     pub cache_hits: Option<f64>,
 }
 
-/// What is true only at the time of a scrape.
+/// Values that are sampled at the time of a scrape.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Live<'a> {
-    /// Requests that are not over.
+    /// The number of requests in flight.
     pub in_flight: usize,
-    /// Bytes of their bodies that are held.
+    /// The number of bytes of their bodies that are held.
     pub buffered: usize,
-    /// Connections of clients, all listeners together.
+    /// The number of client connections of all listeners.
     pub client_connections: usize,
-    /// Listeners and when their certificates expire, in seconds of Unix time.
+    /// Listeners with the expiry of their certificates, in Unix seconds.
     pub certificates: &'a [(String, i64)],
     /// Every account of the configuration.
     pub accounts: &'a [AccountSample<'a>],
-    /// The pools, and how often an account of each was asked though it was out.
+    /// The pools, with the number of times that an account of each was tried although it was out.
     pub spared: &'a [(&'a str, u64)],
-    /// Of this process.
+    /// The id of this run of the process.
     pub run_id: &'a str,
-    /// What it used today and this month.
+    /// What this process used today and this month.
     pub used: &'a [Own],
-    /// How the budgets of the configuration stand.
+    /// The state of every configured budget.
     pub budgets: &'a [Budget],
 }
 
@@ -87,7 +88,7 @@ impl Metrics {
     /// The `Content-Type` of [`Metrics::render`].
     pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
-    /// Registers everything. `revision` is the commit that was built, or something that says that it is unknown.
+    /// Registers everything. `revision` is the commit that was built, or a text that says it is unknown.
     pub fn new(version: &str, revision: &str) -> Self {
         let registry = Registry::new();
         let (families, described) = families::register(&registry);
@@ -137,12 +138,12 @@ impl Metrics {
         }
     }
 
-    /// The names of `config` become labels, besides all that are labels already.
+    /// Adds the names in `config` to the label values.
     pub fn configure(&self, config: &Config) {
         self.know(|names| names.extend(config));
         self.families.fleet.configure(config);
         for account in &config.accounts {
-            // There before the first refusal, for a rate sees no step from nothing.
+            // The series exists before the first refusal, because a rate does not see a step from a missing series.
             let attempts = &self.families.requests.attempts;
             attempts.with_label_values(&[&*account.name, FailureClass::Auth.as_str()]);
         }
@@ -161,26 +162,26 @@ impl Metrics {
             .rcu(|handles| handles.extended(&self.families, &add));
     }
 
-    /// The token endpoint of `account`, a name of the configuration, was asked for an access token.
+    /// Counts a request for an access token to the token endpoint of `account`, a configured name.
     pub fn token_refresh(&self, account: &str, granted: bool) {
         let outcome = if granted { "ok" } else { "failed" };
         let refreshes = &self.families.accounts.token_refreshes;
         refreshes.with_label_values(&[account, outcome]).inc();
     }
 
-    /// A client was turned away.
+    /// Counts a client that was rejected.
     pub fn client_rejected(&self, why: Rejection) {
         let rejections = &self.families.requests.rejections;
         rejections.with_label_values(&[why.as_str()]).inc();
     }
 
-    /// An alert of a budget was sent, or will never be.
+    /// Counts an alert about a budget that was sent, or will never be.
     pub fn alerted(&self, what: Alerted) {
         let alerts = &self.families.usage.alerts;
         alerts.with_label_values(&[what.as_str()]).inc();
     }
 
-    /// A configuration is in force, at the start or by a reload.
+    /// Records that a configuration is in force, at the start or after a reload.
     pub fn reload_applied(&self, hash: &str, generation: u64, now: SystemTime) {
         let weir = &self.families.weir;
         weir.config_generation.set(signed(generation));
@@ -193,17 +194,18 @@ impl Metrics {
         weir.config_hash.with_label_values(&[hash]).set(1);
     }
 
-    /// What was to be loaded is what is in force.
+    /// Records a reload that changed nothing.
     pub fn reload_unchanged(&self) {
         self.families.weir.config_successful.set(1);
     }
 
-    /// What was to be loaded is faulty; what is in force stays.
+    /// Records a reload with faults; the configuration in force stays.
     pub fn reload_rejected(&self) {
         self.families.weir.config_successful.set(0);
     }
 
-    /// The Prometheus of the configuration was polled: when, and whether it knows this process; or why it did not answer.
+    /// Records a poll of the configured Prometheus: when it began, and whether Prometheus knows this process; or why it
+    /// failed.
     pub fn polled(&self, poll: Result<(SystemTime, bool), Failure>) {
         match poll {
             Ok((at, self_scraped)) => self.families.fleet.answered(at, self_scraped),
@@ -211,7 +213,7 @@ impl Metrics {
         }
     }
 
-    /// A request is over. To be called once per request: everything that is counted per request is counted here.
+    /// Records a finished request. Call it once per request: everything that is counted per request is counted here.
     pub fn record(&self, outcome: &Outcome) {
         let families = &self.families;
         let handles = self.handles.load();
@@ -250,7 +252,7 @@ impl Metrics {
         if let Some(member) = outcome.refused_addition {
             handles.again_without(families, outcome, member).inc();
         }
-        // Rare, and from fixed sets of names: the look-up may cost something.
+        // These are rare and have names from fixed sets, so the look-up may be slow.
         if let (Some(client), Some(upstream)) = (outcome.client_dialect, outcome.upstream_dialect)
             && upstream != client
         {
@@ -269,19 +271,19 @@ impl Metrics {
         }
     }
 
-    /// Where requests are counted whose traces are lost.
+    /// The counter of requests whose traces are lost.
     pub fn traces_dropped(&self) -> IntCounter {
         let dropped = &self.families.weir.dropped;
         dropped.with_label_values(&[families::TRACES])
     }
 
-    /// Where an access log counts the lines that it loses.
+    /// The counter of lost access log lines.
     pub fn access_log_dropped(&self) -> IntCounter {
         let dropped = &self.families.weir.dropped;
         dropped.with_label_values(&[families::ACCESS_LINES])
     }
 
-    /// Where the ledger counts the writes that fail.
+    /// The counter of failed writes of the ledger.
     pub fn ledger_failures(&self) -> IntCounter {
         self.families.weir.ledger_failures.clone()
     }
@@ -291,7 +293,7 @@ impl Metrics {
         &self.described
     }
 
-    /// The text that Prometheus scrapes.
+    /// The text for a Prometheus scrape.
     pub fn render(&self, live: &Live<'_>) -> String {
         let gathered = {
             let _whole = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
@@ -591,7 +593,7 @@ mod tests {
             r#"weir_failovers_total{pool="claude",reason="slow"}"#,
             Some("1"),
         );
-        // Nothing was tried after the last one.
+        // No attempt followed the last one.
         check(
             &metrics,
             r#"weir_failovers_total{pool="claude",reason="quota"}"#,

@@ -1,4 +1,4 @@
-//! What an operator sees: metrics, one access line per request, and how the last reload went.
+//! What an operator can see: metrics, one access log line per request, and the result of the last reload.
 pub mod access_log;
 pub mod alerted;
 pub mod bodies;
@@ -39,7 +39,7 @@ use rejection::Rejection;
 use traces::Traces;
 use unpriced::Unpriced;
 
-/// Metrics, access log and reload status of the process. Outlives every configuration.
+/// Metrics, access log and reload status of the process. It outlives every configuration.
 #[derive(Debug)]
 pub struct Telemetry {
     metrics: Metrics,
@@ -51,7 +51,7 @@ pub struct Telemetry {
     status: Mutex<ReloadStatus>,
 }
 
-/// One line for whoever reads only the log of the process: what failed, and where each attempt ended.
+/// Logs one line for readers of only the process's own log: what failed, and how each attempt ended.
 fn say_failed(outcome: &Outcome) {
     let attempts = outcome.attempts.iter().map(|attempt| {
         let ended = attempt.failure.map_or("ok", FailureClass::as_str);
@@ -72,21 +72,21 @@ fn say_failed(outcome: &Outcome) {
     );
 }
 
-/// Which configuration is in force, and what became of the last attempt to replace it.
+/// The configuration in force, and the result of the last attempt to replace it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ReloadStatus {
-    /// Configurations applied since the start, the first included.
+    /// The number of configurations applied since the start, including the first.
     pub generation: u64,
-    /// SHA-256 of the one in force.
+    /// The SHA-256 of the configuration in force, in hex digits.
     pub applied_hash: String,
-    /// Since when it is.
+    /// When it was applied.
     pub applied_at: SystemTime,
-    /// Why the last attempt was rejected, one fault per line, and when; `None` when it was not.
+    /// Why the last attempt was rejected, one fault per line, and when; `None` = it was not rejected.
     pub last_error: Option<(String, SystemTime)>,
 }
 
 impl Telemetry {
-    /// Starts with the first configuration. An error is about the file of the access log.
+    /// Starts with the first configuration. An error concerns the file of the access log.
     pub fn new(config: &Config, now: SystemTime) -> Result<Self, (PathBuf, io::Error)> {
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), REVISION);
         let target = &config.log.access;
@@ -112,7 +112,7 @@ impl Telemetry {
         })
     }
 
-    /// A request is over: counts it and logs it. To be called once per request.
+    /// Counts and logs a finished request. Call it once per request.
     pub fn settle(&self, outcome: Outcome, now: SystemTime) {
         self.metrics.record(&outcome);
         self.access_log.record(&outcome, now);
@@ -124,7 +124,7 @@ impl Telemetry {
         self.recent.push(outcome, now);
     }
 
-    /// Those that wait to be exported.
+    /// The traces that wait for export.
     pub fn traces(&self) -> &Traces {
         &self.traces
     }
@@ -148,7 +148,7 @@ impl Telemetry {
         }
     }
 
-    /// Bodies of the last requests, while they are logged.
+    /// The bodies of the last requests, while they are logged.
     pub fn bodies(&self) -> &Bodies {
         &self.bodies
     }
@@ -158,8 +158,8 @@ impl Telemetry {
         &self.recent
     }
 
-    /// Makes the names of a new configuration known, and moves the access log to where it says. To be called before
-    /// requests see the configuration. An error is about the file of the access log: nothing has changed then.
+    /// Adds the names of a new configuration to the label values, and changes the target of the access log. Call it
+    /// before requests use the configuration. An error concerns the file of the access log; then nothing has changed.
     pub fn configure(&self, config: &Config) -> Result<(), (PathBuf, io::Error)> {
         let target = &config.log.access;
         self.access_log
@@ -173,17 +173,17 @@ impl Telemetry {
         Ok(())
     }
 
-    /// The token endpoint of `account` was asked for an access token.
+    /// Records a request for an access token to the token endpoint of `account`.
     pub fn token_refresh(&self, account: &str, granted: bool) {
         self.metrics.token_refresh(account, granted);
     }
 
-    /// A client was turned away.
+    /// Records a client that was rejected.
     pub fn client_rejected(&self, why: Rejection) {
         self.metrics.client_rejected(why);
     }
 
-    /// A reload was successful.
+    /// Records a successful reload.
     pub fn reload_applied(&self, hash: &str, generation: u64, now: SystemTime) {
         self.metrics.reload_applied(hash, generation, now);
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = ReloadStatus {
@@ -194,7 +194,8 @@ impl Telemetry {
         };
     }
 
-    /// A reload found what is in force already. The access log is opened anew all the same: it may have been rotated.
+    /// Records a reload that changed nothing. The access log is reopened nevertheless, because it may have been
+    /// rotated.
     pub fn reload_unchanged(&self) {
         self.metrics.reload_unchanged();
         self.status
@@ -204,7 +205,7 @@ impl Telemetry {
         self.reopen();
     }
 
-    /// A reload found faults. The access log is opened anew all the same: it may have been rotated.
+    /// Records a reload with faults. The access log is reopened nevertheless, because it may have been rotated.
     pub fn reload_rejected(&self, faults: &[impl Display], now: SystemTime) {
         self.metrics.reload_rejected();
         let text: Vec<_> = faults.iter().map(ToString::to_string).collect();
@@ -216,22 +217,23 @@ impl Telemetry {
         self.reopen();
     }
 
-    /// Where the ledger counts the writes that fail.
+    /// The counter of failed writes of the ledger.
     pub fn ledger_failures(&self) -> IntCounter {
         self.metrics.ledger_failures()
     }
 
-    /// An alert of a budget was sent, or will never be.
+    /// Records an alert about a budget that was sent, or will never be.
     pub fn alerted(&self, what: Alerted) {
         self.metrics.alerted(what);
     }
 
-    /// The Prometheus of the configuration was polled: when, and whether it knows this process; or why it did not answer.
+    /// Records a poll of the configured Prometheus: when it began, and whether Prometheus knows this process; or why it
+    /// failed.
     pub fn polled(&self, poll: Result<(SystemTime, bool), Failure>) {
         self.metrics.polled(poll);
     }
 
-    /// How the last reload went.
+    /// The result of the last reload.
     pub fn status(&self) -> ReloadStatus {
         self.status
             .lock()
@@ -239,19 +241,19 @@ impl Telemetry {
             .clone()
     }
 
-    /// The text that Prometheus scrapes, of type [`Metrics::CONTENT_TYPE`].
+    /// The text for a Prometheus scrape, of type [`Metrics::CONTENT_TYPE`].
     pub fn render(&self, live: &Live<'_>) -> String {
         self.metrics.render(live)
     }
 
-    /// Waits until the access log is written, but not for ever: the process is about to end.
+    /// Waits until the access log is written, for a limited time, because the process is about to end.
     pub fn flush(&self) {
         if !self.access_log.flush(LAST_LINES) {
             tracing::warn!("the access log takes no lines: the last ones are lost");
         }
     }
 
-    /// The file of the access log may have been rotated: opens it anew.
+    /// Reopens the file of the access log, which may have been rotated.
     pub fn reopen(&self) {
         if let Err(error) = self.access_log.reopen() {
             tracing::error!(%error, "the access log cannot be opened anew, and stays where it was");
@@ -266,7 +268,7 @@ fn path(target: &config::AccessLog) -> PathBuf {
     }
 }
 
-/// The commit that is built, if the build says so.
+/// The commit that was built, if the build states it.
 const REVISION: &str = match option_env!("WEIR_REVISION") {
     Some(revision) => revision,
     None => "unknown",
@@ -355,7 +357,7 @@ mod tests {
             1
         );
 
-        // Rotated, and told so while the file on disk is faulty.
+        // The log was rotated, and the reload that reopens it finds a faulty file.
         fs::rename(path("two"), path("two.1")).expect("rotated");
         telemetry.reload_rejected(&["one fault", "another"], NOW);
         let status = telemetry.status();

@@ -1,4 +1,4 @@
-//! The values that labels may take: names of the configuration, at positions that never change.
+//! The values that labels may have: configured names, at positions that never change.
 use std::sync::Arc;
 
 use ahash::HashMap;
@@ -44,7 +44,7 @@ impl LabelNames {
         &self.models
     }
 
-    /// Those of no configuration: of all names, only the models of the price table are known.
+    /// The names without a configuration: only the models of the price table are known.
     pub(super) fn new() -> Self {
         let mut names = Self {
             keys: Names::new(),
@@ -64,7 +64,7 @@ impl LabelNames {
         names
     }
 
-    /// A key, a pool, an account, a project and a model.
+    /// Adds a key, a pool, an account, a project and a model.
     #[cfg(test)]
     pub(super) fn add(&mut self, [key, pool, account, project, model]: [&str; 5]) {
         self.keys.add(key);
@@ -95,7 +95,7 @@ impl LabelNames {
         }
     }
 
-    /// A model that the configuration names; else one of the price table, however it is spelt.
+    /// The position of a model that the configuration names, or else of a model of the price table in any spelling.
     pub(super) fn model(&self, model: Option<&str>) -> usize {
         let Some(name) = model else { return NONE };
         match self.models.find(Some(name)) {
@@ -148,13 +148,13 @@ impl Names {
         self.list.len()
     }
 
-    /// The positions of all but `other` and `none`.
+    /// The positions of all names, that is, without `other` and `none`.
     pub(super) fn configured(&self) -> std::ops::Range<usize> {
         NONE + 1..self.len()
     }
 }
 
-/// Every model that the configuration calls by its whole name.
+/// Every model for which the configuration has the full name instead of a pattern.
 fn models(config: &Config) -> impl Iterator<Item = &str> {
     let accounts = config
         .accounts
@@ -182,11 +182,12 @@ fn literal(glob: &Glob) -> Option<&str> {
     (!pattern.contains(['*', '?', '[', '{', '\\'])).then_some(pattern)
 }
 
-/// The position of names that the configuration does not have.
+/// The position of all names that are not configured.
 const OTHER: usize = 0;
 
 /// The position that stands for the absence of a name.
 const NONE: usize = 1;
 
-/// Names per label over the life of the process, those of former configurations included; further ones are `other`.
+/// Most names per label over the life of the process, including those of former configurations; further names become
+/// `other`.
 const MAX_NAMES: usize = 10_000;

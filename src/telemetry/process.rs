@@ -1,7 +1,7 @@
 //! The process metrics that every Prometheus exporter has, read from `/proc/self` at each scrape.
 //!
-//! By hand because the ready-made collector brings four crates for these seven numbers, and counts CPU in whole
-//! seconds. What cannot be read (no `/proc`) is absent.
+//! They are read by hand, because the ready-made collector has four dependencies for these seven numbers, and counts
+//! CPU in whole seconds. Values that cannot be read (no `/proc`) are absent.
 use std::fs;
 
 use prometheus::core::{Collector, Desc};
@@ -10,7 +10,7 @@ use prometheus::{Counter, Gauge};
 
 use super::registrar::Family;
 
-/// Reads the process's own state when it is collected.
+/// Reads the state of the process when it is collected.
 #[derive(Debug)]
 pub(super) struct Process {
     descriptions: Vec<Desc>,
@@ -56,7 +56,7 @@ impl Collector for Process {
     }
 }
 
-/// What is collected, for the documentation.
+/// The families that are collected, for the documentation.
 pub(super) fn families() -> impl Iterator<Item = Family> {
     FAMILIES.iter().map(|(family, _)| family.clone())
 }
@@ -67,7 +67,7 @@ fn value(name: &str, stat: &str) -> Option<f64> {
             Some((field(stat, 14)? + field(stat, 15)?) / TICKS_PER_SECOND)
         }
         "process_max_fds" => line("/proc/self/limits", "Max open files"),
-        // Reading the directory is itself an open descriptor.
+        // Reading the directory itself needs an open descriptor.
         "process_open_fds" => Some(
             fs::read_dir("/proc/self/fd")
                 .ok()?
@@ -86,8 +86,8 @@ fn value(name: &str, stat: &str) -> Option<f64> {
     }
 }
 
-/// A field of `/proc/self/stat`, counted from 1 as proc(5) does. The second is the command in brackets, which may
-/// itself hold spaces and brackets.
+/// A field of `/proc/self/stat`, counted from 1 as in proc(5). The second field is the command in parentheses, which
+/// may itself contain spaces and parentheses.
 fn field(stat: &str, position: usize) -> Option<f64> {
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_ascii_whitespace()
@@ -103,7 +103,7 @@ fn line(path: &str, label: &str) -> Option<f64> {
     rest.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// `USER_HZ`: 100 on every Linux, whatever the kernel's own tick is.
+/// `USER_HZ`: 100 on every Linux, regardless of the kernel's own tick.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The families, and their help.

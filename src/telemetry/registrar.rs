@@ -1,4 +1,4 @@
-//! Makes metrics of each type and registers them, together with what the documentation says of them.
+//! Creates metrics of each type and registers them, together with their documentation.
 use prometheus::{
     CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry,
@@ -11,7 +11,7 @@ pub struct Family {
     pub name: &'static str,
     /// `counter`, `gauge` or `histogram`.
     pub kind: &'static str,
-    /// What a value counts or measures.
+    /// The unit of the values.
     pub unit: &'static str,
     /// Label names, in order.
     pub labels: &'static [&'static str],
@@ -152,7 +152,7 @@ impl<'a> Registrar<'a> {
         )
     }
 
-    /// Takes a collector that makes its families itself.
+    /// Registers a collector that creates its families itself.
     pub(super) fn foreign(
         &mut self,
         collector: impl prometheus::core::Collector + 'static,

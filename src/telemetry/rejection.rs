@@ -1,25 +1,25 @@
-//! Why a client's connection or request was turned away before anybody asked what it wants.
+//! Why a client's connection or request was rejected before the request was examined.
 
 /// The `reason` of `weir_client_rejections_total`.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Rejection {
-    /// The body came more slowly than `server.client_timeouts.body_rate`.
+    /// The body arrived more slowly than `server.client_timeouts.body_rate`.
     BodyRate,
-    /// `listen[].max_connections`, or as many as descriptors allow.
+    /// `listen[].max_connections`, or the number that the descriptors of the process permit.
     Connections,
     /// `server.client_limits.connections_per_address`.
     ConnectionsPerAddress,
-    /// Chunks that not every parser reads alike.
+    /// Chunked framing that parsers may interpret differently.
     Framing,
     /// `server.client_timeouts.head`.
     HeadTimeout,
     /// `server.max_buffered`.
     Memory,
-    /// No header of the PROXY protocol, or not from a trusted proxy.
+    /// The header of the PROXY protocol is missing, or is not from a trusted proxy.
     ProxyProtocol,
     /// `server.client_limits.requests_per_connection`: the connection was closed after an answer.
     RequestsPerConnection,
-    /// `server.client_limits.streams_per_connection`: a stream of HTTP/2 was refused.
+    /// `server.client_limits.streams_per_connection`: an HTTP/2 stream was refused.
     Streams,
     /// The TLS handshake failed.
     TlsFailed,

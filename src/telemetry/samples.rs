@@ -6,7 +6,7 @@ use crate::protocol::hub::units::Units;
 use crate::protocol::hub::usage::Usage;
 use crate::protocol::{Dialect, UpstreamDialect};
 
-/// A stream of `team-a` that `claude-a` served at the second attempt.
+/// A stream of `team-a` that `claude-a` served in the second attempt.
 pub(super) fn answered() -> Outcome {
     let attempt = |failure, seconds| AttemptRecord {
         account: "claude-a".into(),
@@ -57,7 +57,7 @@ pub(super) fn answered() -> Outcome {
     }
 }
 
-/// A request that Weir refused with `status` before it was routed.
+/// A request that Weir refused with `status` before routing.
 pub(super) fn refused(status: u16) -> Outcome {
     let answered = answered();
     Outcome {

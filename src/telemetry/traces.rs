@@ -1,6 +1,7 @@
-//! Requests on their way to an OpenTelemetry collector: a bounded queue, and what a batch of them looks like.
+//! Traces of requests for an OpenTelemetry collector: a bounded queue, and the encoding of a batch.
 //!
-//! OTLP/HTTP with JSON; attributes by the semantic conventions that [`SCHEMA`] names. Nothing of what was said is in it.
+//! The format is OTLP/HTTP with JSON; attributes follow the semantic conventions that [`SCHEMA`] names. No content of
+//! requests and answers is exported.
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,7 +13,7 @@ use super::verdict::Verdict;
 use crate::outcome::{AttemptRecord, FailureClass, Outcome, Trace};
 use crate::protocol::{Dialect, UpstreamDialect};
 
-/// What waits to be exported.
+/// The requests that wait for export.
 #[derive(Debug)]
 pub struct Traces {
     waiting: Mutex<VecDeque<(Outcome, SystemTime)>>,
@@ -20,7 +21,7 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Nothing waits. `dropped` counts the requests that find no place or that no collector takes.
+    /// An empty queue. `dropped` counts the requests that find no room or that no collector accepts.
     pub fn new(dropped: IntCounter) -> Self {
         Self {
             waiting: Mutex::default(),
@@ -28,7 +29,7 @@ impl Traces {
         }
     }
 
-    /// A request is over. Never waits.
+    /// Adds a finished request. Never waits.
     pub fn push(&self, outcome: &Outcome, at: SystemTime) {
         if !outcome.trace.is_some_and(|trace| trace.is_sampled()) {
             return;
@@ -41,12 +42,12 @@ impl Traces {
         waiting.push_back((outcome.clone(), at));
     }
 
-    /// So many could not be exported.
+    /// Counts requests that could not be exported.
     pub fn lost(&self, requests: usize) {
         self.dropped.inc_by(requests as u64);
     }
 
-    /// The next batch of those that wait: the body of a request to a collector, and how many requests are in it.
+    /// Takes the next batch: the body of a request to a collector, and the number of requests in it.
     pub fn take(&self, instance: &str) -> Option<(Vec<u8>, usize)> {
         let batch: Vec<(Outcome, SystemTime)> = {
             let mut waiting = self.waiting();
@@ -89,7 +90,7 @@ fn export(batch: &[(Outcome, SystemTime)], instance: &str) -> Vec<u8> {
     body.to_string().into_bytes()
 }
 
-/// The request, and each attempt below it.
+/// The span of a request, and a span for each attempt below it.
 fn spans(outcome: &Outcome, trace: &Trace, ended: SystemTime) -> Vec<Value> {
     let began = ended.checked_sub(outcome.duration).unwrap_or(UNIX_EPOCH);
     let verdict = Verdict::of(outcome).as_str();
@@ -108,7 +109,7 @@ fn spans(outcome: &Outcome, trace: &Trace, ended: SystemTime) -> Vec<Value> {
     let model = outcome.model_served.as_deref().unwrap_or_default();
     spans.extend(outcome.attempts.iter().enumerate().map(|(number, attempt)| {
         let from = began + attempt.after;
-        // The one that served ends with the answer, the others with their verdict.
+        // The attempt that served ends with the answer, the others with their failure.
         let to = match attempt.failure {
             None if number == last => ended.max(from),
             _ => from + attempt.took,
@@ -178,7 +179,7 @@ fn of_attempt(outcome: &Outcome, attempt: &AttemptRecord, served: bool) -> Vec<V
     ])
 }
 
-/// By the path, as far as the conventions have a word for it.
+/// The name of the operation in the conventions, by the path.
 fn operation(outcome: &Outcome) -> &'static str {
     match outcome.path.rsplit(['/', ':']).next() {
         Some("embeddings" | "embedContent" | "batchEmbedContents") => "embeddings",
@@ -200,7 +201,7 @@ fn text(name: &str, value: Option<&str>) -> Option<Value> {
     Some(json!({ "key": name, "value": { "stringValue": value? } }))
 }
 
-/// Numbers of 64 bits are texts in the JSON of protocol buffers.
+/// In the JSON of protocol buffers, 64-bit numbers are strings.
 fn number(name: &str, value: Option<u64>) -> Option<Value> {
     Some(json!({ "key": name, "value": { "intValue": value?.to_string() } }))
 }
@@ -229,10 +230,10 @@ const CLIENT: u8 = 3;
 /// `STATUS_CODE_ERROR`.
 const FAILED: u8 = 2;
 
-/// Requests that wait for a collector: a few MiB.
+/// Most requests that wait for a collector: a few MiB.
 const MOST_WAITING: usize = 4096;
 
-/// Requests that are told at once.
+/// The number of requests per batch.
 const BATCH: usize = 256;
 
 #[cfg(test)]

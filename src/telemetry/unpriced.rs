@@ -1,6 +1,6 @@
-//! Models that answered and have no price: nothing of theirs is silently free.
+//! Models that answered and have no price, so that no use is silently counted as free.
 //!
-//! Clients name models, so only so many are told apart; the others are counted together.
+//! Clients name models, so only a limited number of models is distinguished; the others are counted together.
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use ahash::HashMap;
 
 use crate::protocol::hub::usage::Usage;
 
-/// What was used of models without a price since the process began.
+/// The use of models without a price, since the process began.
 #[derive(Debug, Default)]
 pub struct Unpriced {
     state: Mutex<State>,
@@ -18,11 +18,11 @@ pub struct Unpriced {
 struct State {
     models: HashMap<Box<str>, Unbilled>,
     others: Unbilled,
-    /// When the log last had a word about one.
+    /// When the log last had a line about one.
     said: Option<SystemTime>,
 }
 
-/// What was used without a price.
+/// Use without a price.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Unbilled {
     pub requests: u64,
@@ -37,8 +37,8 @@ impl Unbilled {
 }
 
 impl Unpriced {
-    /// A request used so much of a model that has no price. `true` = the log has to say so: it is the first of this model, and the
-    /// last such line is a while ago.
+    /// Adds the use of a model without a price. `true` = the log shall report it: it is the first use of this model,
+    /// and the last such line was some time ago.
     pub(super) fn note(&self, model: &str, usage: &Usage, now: SystemTime) -> bool {
         let one = Unbilled {
             requests: 1,
@@ -62,7 +62,7 @@ impl Unpriced {
         true
     }
 
-    /// The models, the one with the most tokens first, and what was used of all that are not told apart.
+    /// The models, those with the most tokens first, and the use of all models that are not distinguished.
     pub fn list(&self) -> (Vec<(Box<str>, Unbilled)>, Unbilled) {
         let state = self.state();
         let others = state.others;
@@ -85,7 +85,7 @@ impl Unpriced {
 }
 
 impl State {
-    /// Forgets the name of the model that used least; what it used goes on to count.
+    /// Removes the name of the model with the least use; its use still counts.
     fn make_room(&mut self) {
         let least = self.models.iter().min_by_key(|(_, sum)| sum.usage.total());
         let least = least.map(|(model, _)| model.clone());
@@ -95,13 +95,13 @@ impl State {
     }
 }
 
-/// Models that are told apart.
+/// Most models that are distinguished.
 const MOST_MODELS: usize = 64;
 
-/// Bytes of a name; real ones stay under 64.
+/// Longest name, in bytes; real names are shorter than 64.
 const LONGEST_NAME: usize = 128;
 
-/// Between two lines of the log.
+/// The least time between two lines of the log.
 const QUIET: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod tests {
         assert!(!unpriced.note("a", &usage(1), NOW + QUIET * 2));
         assert!(unpriced.note("b", &usage(1), NOW + QUIET * 2));
         assert!(!unpriced.note("c", &usage(1), NOW + QUIET * 2 + Duration::from_secs(1)));
-        // A clock that was set back silences nobody for long.
+        // If the clock is set back, lines are not suppressed for long.
         assert!(unpriced.note("d", &usage(1), NOW));
     }
 

@@ -1,20 +1,21 @@
-//! One word per request for dashboards and alerts: what came of it, and whose turn it is to act.
+//! One word per request for dashboards and alerts: its result, and who needs to act.
 use crate::outcome::{End, Outcome};
 
 /// The `outcome` of `weir_requests_total` and of the access log.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Verdict {
-    /// The upstream's own 4xx reached the client: the request was at fault.
+    /// The upstream's own 4xx was passed to the client: the request is at fault.
     ClientError,
-    /// The client closed before the end.
+    /// The client closed the connection before the end.
     ClientGone,
-    /// Weir itself stopped, or every account is drained.
+    /// Weir itself is stopping, or every account is drained.
     Drained,
-    /// 429, or a limit of Weir's own: too much at once, by whoever's count.
+    /// A 429 from any side, or a limit of Weir's own.
     Limited,
-    /// A whole answer.
+    /// The client got a whole answer.
     Ok,
-    /// Weir refused: no such route, model or endpoint, not allowed, or unreadable.
+    /// Weir refused the request: the route, model or endpoint does not exist, it is not permitted, or the request is
+    /// unreadable.
     Refused,
     /// An upstream took longer than Weir's timeouts allow.
     Timeout,
@@ -38,7 +39,7 @@ impl Verdict {
         Self::UpstreamError,
     ];
 
-    /// The verdict on an outcome.
+    /// The verdict for an outcome.
     pub const fn of(outcome: &Outcome) -> Self {
         match (outcome.end, outcome.status) {
             (End::ClientGone, _) => Self::ClientGone,

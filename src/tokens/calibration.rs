@@ -1,17 +1,17 @@
-//! What real usage says about an estimate: a ratio per model.
+//! Corrects an estimate by real usage: one ratio per model.
 use super::recent::Recent;
 
-/// The ratios. A model is known from the first estimate that somebody wanted of it.
+/// The ratios. A model has one from the first request for an estimate on.
 #[derive(Debug)]
 pub(super) struct Calibration {
     models: Recent<Box<str>, Ratio>,
 }
 
-/// Actual tokens over estimated ones, smoothed.
+/// Actual tokens divided by estimated ones, smoothed.
 #[derive(Clone, Copy, Debug)]
 struct Ratio {
     value: f64,
-    /// How many samples it rests on, up to [`SETTLED`].
+    /// The number of samples behind it, up to [`SETTLED`].
     samples: u32,
 }
 
@@ -24,7 +24,7 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// The estimate, corrected by what is known of the model. From now on the model is wanted.
+    /// The estimate, corrected by the model's ratio. From now on the model counts as wanted.
     pub(super) fn corrected(&mut self, model: &str, estimate: u64) -> u64 {
         if model.len() > LONGEST_NAME {
             return estimate.max(1);
@@ -40,24 +40,24 @@ impl Calibration {
         scaled(estimate, ratio.value).max(1)
     }
 
-    /// Whether somebody wants estimates of this model.
+    /// Whether an estimate of this model has been requested.
     pub(super) fn is_wanted(&mut self, model: &str) -> bool {
         self.models.get(model).is_some()
     }
 
-    /// Whether one more sample of it is worth its price.
+    /// Whether another sample of this model is worth its cost.
     pub(super) fn wants(&mut self, model: &str, draw: u64) -> bool {
         let known = self.models.get(model);
         known.is_some_and(|ratio| ratio.samples < SETTLED || draw.is_multiple_of(ONE_IN))
     }
 
-    /// As [`Calibration::wants`], whether or not an estimate of the model was ever wanted.
+    /// The same as [`Calibration::wants`], for any model, whether or not an estimate of it has been requested.
     pub(super) fn is_unsettled(&mut self, model: &str, draw: u64) -> bool {
         let known = self.models.get(model);
         known.is_none_or(|ratio| ratio.samples < SETTLED) || draw.is_multiple_of(ONE_IN)
     }
 
-    /// As [`Calibration::learn`], whether or not an estimate of the model was ever wanted.
+    /// The same as [`Calibration::learn`], for any model, whether or not an estimate of it has been requested.
     pub(super) fn teach(&mut self, model: &str, estimate: u64, actual: u64) {
         if model.len() <= LONGEST_NAME && self.models.get(model).is_none() {
             let fresh = Ratio {
@@ -69,13 +69,13 @@ impl Calibration {
         self.learn(model, estimate, actual);
     }
 
-    /// The first samples are averaged; later ones move the ratio by a tenth.
+    /// Adds a sample. The first samples are averaged; later ones change the ratio by a tenth of the difference.
     pub(super) fn learn(&mut self, model: &str, estimate: u64, actual: u64) {
         let Some(mut ratio) = self.models.get(model) else {
             return;
         };
         if estimate < LEAST_ESTIMATE || actual == 0 {
-            return; // Overheads outweigh the text: such a ratio says nothing about others.
+            return; // Overheads outweigh the text, so the ratio would mislead for other prompts.
         }
         let seen = (actual as f64 / estimate as f64).clamp(LOWEST, HIGHEST);
         ratio.samples = (ratio.samples + 1).min(SETTLED);
@@ -94,19 +94,19 @@ pub(super) fn scaled(tokens: u64, factor: f64) -> u64 {
     (tokens as f64 * factor).round() as u64
 }
 
-/// Models of which a ratio is kept, twice at most.
+/// The number of models with a ratio; up to twice as many are kept.
 const MODELS: usize = 512;
-/// Names are the clients': a longer one is not kept.
+/// Longest name, in bytes. Clients choose names; a longer one is not kept.
 pub(super) const LONGEST_NAME: usize = 256;
-/// After so many samples they are taken more rarely, and each weighs the same.
+/// After this many samples, samples are taken less often, and each has the same weight.
 const SETTLED: u32 = 24;
-/// Then one in so many answers is a sample.
+/// After that, one in this many answers is a sample.
 const ONE_IN: u64 = 16;
-/// The share of a new sample in a settled ratio.
+/// The weight of a new sample in a settled ratio.
 const EWMA_SHARE: f64 = 0.1;
-/// Prompts of fewer tokens teach nothing.
+/// Prompts with fewer tokens are not used as samples.
 const LEAST_ESTIMATE: u64 = 32;
-/// One strange answer (a server that states nonsense) must not spoil a model.
+/// Bounds of a ratio: one strange answer (from a server that states nonsense) must not ruin it.
 const LOWEST: f64 = 0.25;
 const HIGHEST: f64 = 4.0;
 
@@ -114,7 +114,7 @@ const HIGHEST: f64 = 4.0;
 mod tests {
     use super::*;
 
-    /// Numbers from 0 to 1, always the same.
+    /// Reproducible pseudo-random numbers from 0 to 1.
     fn noise(seed: u64) -> f64 {
         let mixed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         (mixed >> 11) as f64 / (1u64 << 53) as f64

@@ -1,47 +1,48 @@
-//! What sets the counting of a model apart: factors and overheads, by the beginning of its name. Data, with its sources
-//! in `docs/decisions/token-counts.md`.
+//! How the models of a vendor count tokens: factors and overheads, by the beginning of the model's name. The sources of
+//! the data are in `docs/decisions/token-counts.md`.
 use crate::protocol::models;
 
-/// How the models of one vendor count.
+/// How the models of one family count tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Family {
-    /// Tokens over those of `o200k_base`.
+    /// Tokens divided by those of `o200k_base`; likewise the next two.
     pub prose: f64,
     pub code: f64,
     pub cjk: f64,
-    /// A tool's description and schema over their JSON.
+    /// Tokens of a tool's description and schema divided by those of their JSON.
     pub schema: f64,
-    /// Per message.
+    /// Tokens per message.
     pub message: u64,
-    /// Per tool.
+    /// Tokens per tool.
     pub tool: u64,
-    /// Once, as soon as there is a tool: when the model may choose, and when it must call one.
+    /// Tokens once per request with tools: if the model may choose a tool, and if it must call one.
     pub tools: (u64, u64),
-    /// Once per request.
+    /// Tokens per request.
     pub request: u64,
     pub pictures: Pictures,
-    /// Per page of a PDF.
+    /// Tokens per page of a PDF.
     pub page: u64,
-    /// Kept reasoning over its visible text.
+    /// Tokens of earlier reasoning divided by those of its visible text.
     pub reasoning: f64,
 }
 
-/// How pictures count.
+/// How images count.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Pictures {
-    /// Squares of 28 pixels, after shrinking to the longest edge and to so many of them.
+    /// One token per square of 28 pixels, after shrinking to the longest `edge` in pixels and to at most `most`
+    /// squares.
     Claude { edge: u32, most: u64 },
-    /// A fixed number (Gemini from 3 on).
+    /// A fixed number of tokens (Gemini from version 3 on).
     Fixed(u64),
-    /// 258 a tile (Gemini before 3).
+    /// 258 tokens per tile (Gemini before version 3).
     GeminiTiles,
-    /// Squares of 32 pixels, at most 1536 of them, times so many hundredths.
+    /// Squares of 32 pixels, at most 1536 of them, times `hundredths` / 100.
     Patches { hundredths: u64 },
-    /// So many, and so many more per tile of 512 pixels.
+    /// `base` tokens, and `tile` more per tile of 512 pixels.
     Tiles { base: u64, tile: u64 },
 }
 
-/// How `model` counts; the upstream's name.
+/// How `model` counts; the name is the upstream's.
 pub(super) fn family(model: &str) -> Family {
     let name = models::family(model);
     let row = ROWS
@@ -68,7 +69,7 @@ const CLAUDE: Family = Family {
     reasoning: 2.5,
 };
 
-/// From 4.7 on: another vocabulary, and pictures twice as sharp.
+/// Claude from 4.7 on has another vocabulary and twice the image resolution.
 const CLAUDE_4_7: Family = Family {
     prose: 1.30 * CLAUDE.prose,
     code: 1.30 * CLAUDE.code,
@@ -126,7 +127,7 @@ const GEMINI_2: Family = Family {
     ..GEMINI
 };
 
-/// A model that no row knows, an open one most likely.
+/// A model without an entry, most likely an open one.
 const OTHER: Family = Family {
     prose: 1.10,
     code: 1.15,
@@ -139,7 +140,7 @@ const OTHER: Family = Family {
     ..OPENAI
 };
 
-/// By the beginning of the name; the longest wins.
+/// By the beginning of the name; the longest match counts.
 const ROWS: &[(&str, Family)] = &[
     ("claude-", CLAUDE_4_7),
     ("claude-2", CLAUDE),
@@ -192,7 +193,8 @@ const ROWS: &[(&str, Family)] = &[
     ("gemini-2", GEMINI_2),
 ];
 
-/// An estimate that is too low lets a session run into its window; one that is too high compacts a little early.
+/// A factor for safety: an estimate that is too low lets a session exceed its window; one that is too high compacts
+/// slightly early.
 const SAFETY: f64 = 1.03;
 
 #[cfg(test)]

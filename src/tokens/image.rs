@@ -1,4 +1,4 @@
-//! The size of a picture, from the first bytes of its base64: nothing is decoded that is not looked at.
+//! The size of an image, from the first bytes of its base64; only these are decoded.
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -10,23 +10,24 @@ pub(super) struct Size {
     pub height: u32,
 }
 
-/// The size of a PNG, JPEG, GIF or WebP. `None` = it is none of these, or does not say so in its first 192 KiB.
+/// The size of a PNG, JPEG, GIF or WebP. `None` = it has none of these formats, or its first 192 KiB do not contain the
+/// size.
 pub(super) fn size(base64: &str) -> Option<Size> {
     let bytes = first_bytes(base64, SMALL)?;
     match bytes.as_slice() {
         [0x89, b'P', b'N', b'G', ..] => sized(be32(&bytes, 16)?, be32(&bytes, 20)?),
         [b'G', b'I', b'F', b'8', ..] => sized(le16(&bytes, 6)?, le16(&bytes, 8)?),
         [b'R', b'I', b'F', b'F', ..] if bytes.get(8..12) == Some(b"WEBP") => webp(&bytes),
-        // Its frame header may stand behind a preview picture and a colour profile.
+        // The frame header may be behind a preview image and a colour profile.
         [0xff, 0xd8, ..] => jpeg(&bytes).or_else(|| jpeg(&first_bytes(base64, LARGE)?)),
         _ => None,
     }
 }
 
-/// The first `most` bytes of what is encoded.
+/// The first `most` decoded bytes.
 pub(super) fn first_bytes(base64: &str, most: usize) -> Option<Vec<u8>> {
     let end = base64.len().min(most.div_ceil(3) * 4);
-    // Whole groups of four only, so that a cut never falls into a byte.
+    // Only whole groups of four characters, so that no byte is cut.
     let head = base64.as_bytes().get(..end - end % 4)?;
     LENIENT.decode(head).ok()
 }
@@ -43,7 +44,7 @@ fn jpeg(bytes: &[u8]) -> Option<Size> {
         let marker = *bytes.get(at)?;
         at += 1;
         match marker {
-            // Start of frame, but not the tables C4, C8 and CC of the same range.
+            // Start of frame, except for the tables C4, C8 and CC in the same range.
             0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
                 return sized(be16(bytes, at + 5)?, be16(bytes, at + 3)?);
             }
@@ -92,9 +93,9 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Enough for every header but a JPEG's.
+/// In bytes; enough for every header except a JPEG's.
 const SMALL: usize = 1 << 10;
-/// Where the frame of a JPEG is looked for.
+/// The part of a JPEG in which the frame header is searched, in bytes.
 const LARGE: usize = 192 << 10;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How many tokens a prompt is, where no provider says so.
+//! Estimates the number of tokens of a prompt if no provider states it.
 //!
 //! ```text
 //!  hub::Request ── weigh (every block, tools, images) ──► estimate ── × ratio of the model ──► tokens
@@ -6,10 +6,11 @@
 //!                    └ or bytes, where it must be cheap      samples of real usage
 //! ```
 //!
-//! Three estimates with a ratio each: [`Tokens::count`] reads the text with a tokenizer and is for the counting endpoints;
-//! [`Tokens::quick`] only measures it and is for routes. Both learn from a sample of the answers that state their usage.
-//! [`Tokens::measured`] is for the live path: what passes is measured byte by byte ([`Measure`]), and each model has a
-//! ratio for its prompts and one for its answers, learnt from every answer that states its usage.
+//! There are three estimates, each with a ratio of its own. [`Tokens::count`] splits the text with a tokenizer and is
+//! for the counting endpoints; [`Tokens::quick`] only takes its length and is for routes. Both learn from a sample of
+//! the answers that state their usage. [`Tokens::measured`] is for the live path: passing text is measured byte by byte
+//! ([`Measure`]), and each model has a ratio for its prompts and one for its answers, which learn from every answer
+//! that states its usage.
 //! See `docs/decisions/token-counts.md`.
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -33,28 +34,28 @@ mod recent;
 mod tokenizer;
 mod weigh;
 
-/// What has been learnt about counting. Live state: it passes from one configuration to the next.
+/// What has been learnt about counting. It is live state that passes from one configuration to the next.
 #[derive(Debug)]
 pub struct Tokens {
     tokenizer: OnceLock<Tokenizer>,
-    /// Tokens of a text, by its hash.
+    /// The tokens of texts, by the hash of the text.
     counted: Mutex<Recent<u64, u32>>,
     hasher: RandomState,
-    /// Of [`Tokens::count`], by the upstream's name of the model.
+    /// For [`Tokens::count`], by the upstream's name of the model.
     exact: Mutex<Calibration>,
-    /// Of [`Tokens::quick`], by the model that the client asked for.
+    /// For [`Tokens::quick`], by the client's name of the model.
     cheap: Mutex<Calibration>,
-    /// Of [`Tokens::measured`], by the upstream's name of the model: prompts and answers.
+    /// For [`Tokens::measured`], by the upstream's name of the model; prompts and answers have ratios of their own.
     prompts: Mutex<Calibration>,
     answers: Mutex<Calibration>,
-    /// Accounts whose counting endpoint does not exist, with the model they were asked for, and since when.
+    /// Accounts without a counting endpoint, with the model that was requested, and since when this is known.
     missing: Mutex<Recent<(String, String), Instant>>,
-    /// Whether anybody has ever wanted an estimate: without one nothing is learnt, and nothing spent on it.
+    /// Whether an estimate has ever been requested: before that, nothing is learnt, and no work is spent on it.
     wanted: AtomicBool,
     sampling: AtomicBool,
 }
 
-/// Which way a text goes. A model reads JSON and templates and writes prose: the two have ratios of their own.
+/// The direction of a text. A model reads JSON and templates but writes prose, so both have ratios of their own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Direction {
     Prompt,
@@ -79,22 +80,22 @@ impl Default for Tokens {
 }
 
 impl Tokens {
-    /// The prompt in tokens of `model`, the upstream's name. Milliseconds of work for a long one, and the first call
-    /// reads the tokenizer's vocabulary: see [`Tokens::is_ready`].
+    /// The tokens of the prompt for `model`, which is the upstream's name. It takes milliseconds for a long prompt, and
+    /// the first call loads the tokenizer's vocabulary: see [`Tokens::is_ready`].
     pub fn count(&self, request: &Request, model: &str) -> u64 {
         self.wanted.store(true, Ordering::Relaxed);
         let estimate = self.weigh(request, model);
         lock(&self.exact).corrected(model, estimate)
     }
 
-    /// The prompt in tokens of `model`, as the client calls it, from the length of its parts alone.
+    /// The tokens of the prompt for `model`, which is the client's name, from the lengths of its parts alone.
     pub fn quick(&self, request: &Request, model: &str) -> u64 {
         self.wanted.store(true, Ordering::Relaxed);
         lock(&self.cheap).corrected(model, translate::estimate(request))
     }
 
-    /// The tokens of what was measured, for `model`, the upstream's name. `beside` are tokens that are no text (pictures,
-    /// sound): no ratio is applied to them. No text is read, and no vocabulary: this is for the live path.
+    /// The tokens of measured text for `model`, which is the upstream's name. `beside` are tokens of images and audio,
+    /// to which no ratio is applied. This is for the live path: it reads neither text nor a vocabulary.
     pub fn measured(&self, to: Direction, model: &str, text: &Measure, beside: u64) -> u64 {
         let text = match text.tokens() {
             0 => 0,
@@ -103,16 +104,16 @@ impl Tokens {
         text.saturating_add(beside)
     }
 
-    /// Learns from an answer that states its usage what the text measured really was. `actual` is the whole prompt,
-    /// however it was cached, or the whole output with its reasoning; an answer of which a part was never seen (hidden
-    /// reasoning, a prompt that lies at the vendor) must not be learnt from.
+    /// Learns the real number of tokens of a measured text from an answer that states its usage. `actual` is the whole
+    /// prompt, cached or not, or the whole output with its reasoning. Answers of which Weir saw only a part (hidden
+    /// reasoning, a prompt that is stored at the vendor) must not be used.
     pub fn learn(&self, from: Direction, model: &str, text: &Measure, beside: u64, actual: u64) {
         let actual = actual.saturating_sub(beside);
         lock(self.ratios(from)).teach(model, text.tokens(), actual);
     }
 
-    /// Whether one more lesson about this model is worth its price: all of the first few, then one in sixteen. `draw` is
-    /// randomness.
+    /// Whether another sample of this model is worth its cost: yes for the first ones, then for one in sixteen. `draw`
+    /// is random.
     pub fn wants(&self, from: Direction, model: &str, draw: u64) -> bool {
         lock(self.ratios(from)).is_unsettled(model, draw)
     }
@@ -124,13 +125,13 @@ impl Tokens {
         }
     }
 
-    /// Whether the vocabulary is loaded. Some 100 ms of work if not.
+    /// Whether the vocabulary is loaded. Otherwise loading it takes about 100 ms.
     pub fn is_ready(&self) -> bool {
         self.tokenizer.get().is_some()
     }
 
-    /// Whether the usage of a request for this model should be learnt from: somebody wants estimates for it, and nobody
-    /// is learning at this moment. Every one of the first few, then one in sixteen. `draw` is randomness.
+    /// Whether to learn from the usage of a request for this model: estimates of it have been requested, and no other
+    /// thread is learning at this moment. Yes for the first ones, then for one in sixteen. `draw` is random.
     pub fn sample(self: &Arc<Self>, model: &str, asked: &str, draw: u64) -> Option<Sampling> {
         let wanted = self.wanted.load(Ordering::Relaxed)
             && (lock(&self.exact).wants(model, draw) || lock(&self.cheap).wants(asked, draw));
@@ -146,7 +147,7 @@ impl Tokens {
         lock(&self.missing).put((account.to_owned(), model.to_owned()), now);
     }
 
-    /// Whether an account was found to have no counting endpoint for this model, lately.
+    /// Whether an account is known, from the last ten minutes, to have no counting endpoint for this model.
     pub fn is_missing(&self, account: &str, model: &str, now: Instant) -> bool {
         let known = lock(&self.missing).get(&(account.to_owned(), model.to_owned()));
         known.is_some_and(|since| now.saturating_duration_since(since) < MISSING_FOR)
@@ -157,7 +158,7 @@ impl Tokens {
         weigh::prompt(request, model, &mut |text| self.text(text, &mut left))
     }
 
-    /// The tokens of a text; beyond `left` bytes in one request by its length.
+    /// The tokens of a text. If it exceeds the `left` bytes of a request, its length is used instead.
     fn text(&self, text: &str, left: &mut usize) -> u64 {
         if text.len() > *left {
             return (text.len() as u64).div_ceil(BYTES_PER_TOKEN);
@@ -177,12 +178,13 @@ impl Tokens {
     }
 }
 
-/// The right to learn from one answer; there is one at a time.
+/// The permission to learn from one answer; there is one at a time.
 #[derive(Debug)]
 pub struct Sampling(Arc<Tokens>);
 
 impl Sampling {
-    /// Learns what the prompt of `request` really was. `model` is the upstream's name, `asked` the client's.
+    /// Learns the real number of tokens of the prompt of `request`. `model` is the upstream's name, `asked` the
+    /// client's.
     pub fn learn(&self, request: &Request, model: &str, asked: &str, actual: u64) {
         let tokens = &self.0;
         if lock(&tokens.exact).is_wanted(model) {
@@ -199,24 +201,24 @@ impl Drop for Sampling {
     }
 }
 
-/// What is behind these locks is whole at every moment, so a panic elsewhere spoils nothing.
+/// Locks. The data behind these locks is consistent at every moment, so a panic elsewhere does no harm.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Texts whose tokens are remembered, twice at most: with the room that maps leave, about 1 MiB.
+/// Texts whose tokens are cached; up to twice as many are kept. With the overhead of maps this takes about 1 MiB.
 const CACHED_TEXTS: usize = 16_384;
 
-/// A shorter text is counted as fast as it is looked up.
+/// Shortest text that is cached, in bytes: a shorter one is counted as fast as it is looked up.
 const LEAST_CACHED: usize = 128;
 
-/// Bytes of text in one request that are read with the tokenizer, at some 30 MB/s.
+/// Most bytes of text in one request that the tokenizer reads, at about 30 MB/s.
 const MOST_TEXT: usize = 2 << 20;
 
-/// Accounts without a counting endpoint that are remembered, twice at most.
+/// Accounts without a counting endpoint that are remembered; up to twice as many are kept.
 const MISSING: usize = 512;
 
-/// How long an endpoint that did not exist is not asked again.
+/// How long a missing endpoint is not called again.
 const MISSING_FOR: Duration = Duration::from_mins(10);
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! The pages of a PDF, without reading it as one.
+//! Estimates the number of pages of a PDF without a PDF parser.
 use memchr::memmem;
 
 use super::image::first_bytes;
 
-/// How many pages, from what stands in the open; where that is compressed, from the length. At least 1.
+/// The number of pages, from uncompressed objects; if these are compressed, from the length. At least 1.
 pub(super) fn pages(base64: &str) -> u64 {
     let bytes = first_bytes(base64, READ).unwrap_or_default();
     let stated = counts(&bytes).max().unwrap_or(0);
@@ -15,7 +15,8 @@ pub(super) fn pages(base64: &str) -> u64 {
     }
 }
 
-/// `/Count 12` of the tree of pages; its root states them all. Outlines have a count, too: only near `/Pages` it is one.
+/// The values of `/Count 12` in the page tree; the root's value is the total. Outlines have a count too, so only counts
+/// near `/Pages` are used.
 fn counts(bytes: &[u8]) -> impl Iterator<Item = u64> {
     memmem::find_iter(bytes, b"/Count").filter_map(|at| {
         let from = at.saturating_sub(NEAR);
@@ -27,7 +28,7 @@ fn counts(bytes: &[u8]) -> impl Iterator<Item = u64> {
     })
 }
 
-/// Objects of `/Type /Page`.
+/// The number of objects with `/Type /Page`.
 fn leaves(bytes: &[u8]) -> u64 {
     let page = |at: usize| {
         let rest = bytes.get(at + 5..).unwrap_or_default().trim_ascii_start();
@@ -39,13 +40,13 @@ fn leaves(bytes: &[u8]) -> u64 {
         .count() as u64
 }
 
-/// Bytes that are looked at.
+/// Most bytes that are searched.
 const READ: usize = 8 << 20;
-/// How far from its `/Count` the word `/Pages` of the same object stands, at most.
+/// The greatest distance in bytes between `/Count` and the `/Pages` of the same object.
 const NEAR: usize = 64;
-/// A page of text with a font or two.
+/// The typical size of a page of text with one or two fonts.
 const BYTES_A_PAGE: u64 = 50_000;
-/// More than any provider takes.
+/// More pages than any provider accepts.
 const MOST: u64 = 3_000;
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! A map that forgets: bounded, and what is used stays.
+//! A bounded map that forgets entries which are not used.
 use std::borrow::Borrow;
 use std::hash::Hash;
 
 use ahash::AHashMap;
 
-/// Holds at most twice `room` entries: when the young half is full it becomes the old one, and the old one is forgotten.
+/// Holds at most twice `room` entries: if the young half is full, it becomes the old half, and the previous old half is
+/// dropped.
 #[derive(Debug)]
 pub(super) struct Recent<K, V> {
     young: AHashMap<K, V>,
@@ -21,7 +22,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Recent<K, V> {
         }
     }
 
-    /// A copy of the value. What is found is young again.
+    /// A copy of the value. An entry that is found becomes young again.
     pub(super) fn get<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,

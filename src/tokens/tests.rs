@@ -16,7 +16,7 @@ fn anthropic(content: &str) -> String {
 
 #[test]
 fn a_chat_as_openais_cookbook_counts_it() {
-    // The example conversation of the cookbook on counting tokens: 124 with gpt-4o.
+    // The example conversation of OpenAI's cookbook on counting tokens: 124 tokens with gpt-4o.
     let body = r#"{"model":"gpt-4o","messages":[
         {"role":"system","content":"You are a helpful, pattern-following assistant that translates corporate jargon into plain English."},
         {"role":"system","name":"example_user","content":"New synergies will help drive top-line growth."},
@@ -25,7 +25,7 @@ fn a_chat_as_openais_cookbook_counts_it() {
         {"role":"system","name":"example_assistant","content":"Let's talk later when we're less busy about how to do better."},
         {"role":"user","content":"This late pivot means we don't have time to boil the ocean for the client deliverable."}]}"#;
     let tokens = count(Dialect::OpenaiChat, "gpt-4o", body);
-    // The names of instructions are not kept: four times four or five tokens.
+    // The names of instructions are not counted: four times four or five tokens.
     assert!((104..=124).contains(&tokens), "{tokens}");
 }
 
@@ -182,7 +182,7 @@ fn a_missing_endpoint_is_remembered_for_a_while() {
 #[test]
 fn after_two_dozen_answers_the_live_estimate_is_within_a_tenth() {
     let tokenizer = Tokenizer::load();
-    // A vocabulary like o200k, and two that cut finer and coarser than it.
+    // A vocabulary like o200k, and two that split text into smaller and larger tokens.
     for (model, factor) in [("like", 1.0), ("finer", 1.45), ("coarser", 0.8)] {
         for (what, text) in TEXTS {
             for direction in [Direction::Prompt, Direction::Answer] {
@@ -253,7 +253,7 @@ fn it_is_near_the_vocabulary_for_prose_code_and_chinese() {
     }
 }
 
-/// A text of each kind that clients send and get.
+/// A text of each kind that clients send and receive.
 pub(super) const TEXTS: [(&str, &str); 3] = [
     (
         "English",
@@ -263,7 +263,7 @@ pub(super) const TEXTS: [(&str, &str); 3] = [
     ("Chinese", include_str!("texts/chinese.txt")),
 ];
 
-/// A text in pieces as long as answers are, whatever its script.
+/// A text in pieces of the length of answers, for any script.
 pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {

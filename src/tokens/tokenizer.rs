@@ -1,9 +1,9 @@
-//! The tokens of a text in `o200k_base`, the vocabulary of OpenAI's models.
+//! Counts the tokens of a text in `o200k_base`, the vocabulary of OpenAI's models.
 use std::fmt::{self, Debug, Formatter};
 
 use tiktoken_rs::CoreBPE;
 
-/// The vocabulary in memory: some 45 MiB, so it is loaded when the first estimate is wanted.
+/// The vocabulary in memory. It takes about 45 MiB, so it is loaded when the first estimate is requested.
 pub(super) struct Tokenizer(&'static CoreBPE);
 
 impl Tokenizer {
@@ -11,8 +11,9 @@ impl Tokenizer {
         Self(tiktoken_rs::o200k_base_singleton())
     }
 
-    /// Counts piece by piece. The splitter's search may take steps in proportion to the square of a long run of
-    /// letters or spaces, and gives up after a million; a short piece bounds both. A seam costs at most a token.
+    /// Counts piece by piece. For a long run of letters or spaces, the tokenizer's regular expression may take
+    /// quadratic time, and it gives up after a million steps; short pieces avoid both. A division costs at most one
+    /// token.
     pub(super) fn count(&self, text: &str) -> u64 {
         pieces(text)
             .map(|piece| self.0.count_ordinary(piece) as u64)
@@ -26,7 +27,7 @@ impl Debug for Tokenizer {
     }
 }
 
-/// The text in pieces of at most [`PIECE`] bytes, cut before a space where there is one.
+/// The text in pieces of at most [`PIECE`] bytes, divided before a space if possible.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -45,14 +46,14 @@ fn cut(text: &str) -> usize {
     }
     let most = text.floor_char_boundary(PIECE);
     let tail = text.as_bytes().get(most / 2..most).unwrap_or_default();
-    // The last space whose neighbour before it is none: a word begins there.
+    // The last space after a character that is not white space: a word begins there.
     let space = tail
         .windows(2)
         .rposition(|pair| matches!(pair, [before, b' '] if !before.is_ascii_whitespace()));
     space.map_or(most, |at| most / 2 + at + 1)
 }
 
-/// Longest text that is given to the tokenizer at once, bytes.
+/// Longest text for the tokenizer, in bytes.
 const PIECE: usize = 8 << 10;
 
 #[cfg(test)]
@@ -62,7 +63,7 @@ mod tests {
     #[test]
     fn known_counts() {
         let tokenizer = Tokenizer::load();
-        // As OpenAI's cookbook on counting tokens states them.
+        // The numbers are those in OpenAI's cookbook on counting tokens.
         for (text, tokens) in [
             ("", 0),
             ("tiktoken is great!", 6),

@@ -1,4 +1,5 @@
-//! A request in tokens, block by block. Every kind of block counts: agents' prompts are mostly tools and results.
+//! The tokens of a request, block by block. Every kind of block counts: agents' prompts consist mostly of tools and
+//! results.
 use super::calibration::scaled;
 use super::family::{Family, Pictures, family};
 use super::image::{self, Size};
@@ -6,7 +7,7 @@ use super::pdf;
 use crate::protocol::hub::block::{Block, Document, DocumentSource, Hosted, Image, Source};
 use crate::protocol::hub::request::{Format, Request, Tool, ToolChoice, Turn};
 
-/// The prompt in tokens of `model`. `text` counts a text in `o200k_base`.
+/// The tokens of the prompt for `model`. `text` counts a text in `o200k_base`.
 pub(super) fn prompt(request: &Request, model: &str, text: &mut dyn FnMut(&str) -> u64) -> u64 {
     let mut scale = Scale {
         family: family(model),
@@ -44,7 +45,7 @@ impl Scale<'_> {
         scaled((self.text)(text), factor)
     }
 
-    /// JSON that the model reads as it stands.
+    /// JSON that the model reads unchanged.
     fn json(&mut self, text: &str) -> u64 {
         scaled((self.text)(text), self.family.code)
     }
@@ -65,7 +66,7 @@ impl Scale<'_> {
 
     fn tool(&mut self, tool: &Tool) -> u64 {
         let (description, schema) = match tool {
-            // Not in the prompt until it is found.
+            // A deferred tool is not part of the prompt until it is found.
             Tool::Function(tool) if tool.deferred => return 0,
             Tool::Function(tool) => (&tool.description, &tool.schema),
             Tool::Freeform(tool) => (&tool.description, &tool.format),
@@ -149,7 +150,7 @@ impl Scale<'_> {
     }
 }
 
-/// A picture of that size.
+/// The tokens of an image of this size.
 fn picture(pictures: Pictures, size: Size, low: bool) -> u64 {
     let (width, height) = (f64::from(size.width), f64::from(size.height));
     let longest = width.max(height);
@@ -177,7 +178,7 @@ fn picture(pictures: Pictures, size: Size, low: bool) -> u64 {
     }
 }
 
-/// How many squares cover it.
+/// The number of squares that cover the area.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -187,7 +188,7 @@ fn squares(width: f64, height: f64, edge: f64) -> u64 {
     ((width / edge).ceil() as u64).saturating_mul((height / edge).ceil() as u64)
 }
 
-/// How long a recording of so many bytes a second is.
+/// The length of a recording in seconds, at this number of bytes per second.
 fn seconds(source: &Source, bytes: u64) -> u64 {
     match source {
         Source::Base64 { data, .. } => (data.len() as u64 / 4 * 3).div_ceil(bytes),
@@ -202,7 +203,7 @@ enum Script {
     Prose,
 }
 
-/// What kind of text, by its beginning.
+/// The kind of text, by its beginning.
 fn script(text: &str) -> Script {
     let head = text.get(..text.floor_char_boundary(LOOKED_AT));
     let head = head.unwrap_or_default();
@@ -238,23 +239,23 @@ fn script(text: &str) -> Script {
     }
 }
 
-/// Bytes of a text that tell what kind it is.
+/// Bytes at the beginning of a text that determine its kind.
 const LOOKED_AT: usize = 2 << 10;
-/// A picture that only the provider can see: a screenshot.
+/// The assumed size of an image that only the provider can see: a screenshot.
 const UNSEEN: Size = Size {
     width: 1280,
     height: 960,
 };
-/// A document that only the provider can see.
+/// The assumed pages of a document that only the provider can see.
 const UNSEEN_PAGES: u64 = 10;
-/// A recording that only the provider can hear.
+/// The assumed length of a recording that only the provider can hear.
 const UNSEEN_SECONDS: u64 = 60;
-/// Tokens and bytes of a second of sound (128 kbit/s), and of moving pictures with sound (1 Mbit/s).
+/// Tokens and bytes per second of audio (128 kbit/s), and of video with sound (1 Mbit/s).
 const AUDIO: u64 = 32;
 const AUDIO_BYTES: u64 = 16_000;
 const VIDEO: u64 = 290;
 const VIDEO_BYTES: u64 = 125_000;
-/// Tiles of one picture, whatever its header says.
+/// Most tiles of one image, whatever its header states.
 const MOST_TILES: u64 = 64;
 
 #[cfg(test)]
@@ -273,10 +274,10 @@ mod tests {
         check(claude, (1000, 1000), 1296);
         check(claude, (4000, 3000), 1568);
         check(family("claude-opus-4-8").pictures, (1920, 1080), 2691);
-        // OpenAI's own examples: 1024 x 1024 and 2048 x 4096 in 4o.
+        // OpenAI's own examples for 4o: 1024 x 1024 and 2048 x 4096.
         check(family("gpt-4o").pictures, (1024, 1024), 765);
         check(family("gpt-4o").pictures, (2048, 4096), 1105);
-        // A cheap model whose pictures cost as much as those of 4o, in more tokens.
+        // A cheap model whose images cost as much as those of 4o, but count as more tokens.
         check(family("gpt-4o-mini").pictures, (1024, 1024), 25_501);
         check(family("gpt-4.1-mini").pictures, (1024, 1024), 1658);
         check(family("gemini-2.5-flash").pictures, (300, 384), 258);

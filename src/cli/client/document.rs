@@ -1,4 +1,4 @@
-//! Texts of settings, changed in place: order, comments and whatever else stands there stay as they are.
+//! Changes settings files in place: order, comments and all other content stay as they are.
 use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
 use toml_edit::{DocumentMut, Item, Table, TableLike};
@@ -6,25 +6,25 @@ use toml_edit::{DocumentMut, Item, Table, TableLike};
 use super::value::{Target, Value};
 use super::{items, lines};
 
-/// How a file of settings is written.
+/// The format of a settings file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Format {
-    /// `NAME=value`, a line each.
+    /// `NAME=value`, one per line.
     Env,
-    /// JSON; comments and trailing commas are allowed, as clients allow them.
+    /// JSON; comments and trailing commas are permitted, because the clients permit them.
     Json,
     Toml,
-    /// YAML of which only the outermost level is touched: `name: value`, a line each.
+    /// YAML of which only the outermost level is changed: `name: value`, one per line.
     Yaml,
-    /// YAML with a list at its outermost level, of which one entry is touched. The paths are the list and a name in the entry,
-    /// of which the first tells it from others; a path of one name is a line that a new file needs.
+    /// YAML with a list at its outermost level, of which one entry is changed. A path consists of the list and a name
+    /// in the entry; the first such name identifies the entry. A path of one name is a line that a new file needs.
     YamlItem,
 }
 
 type Path = [&'static str];
 type Change = (&'static Path, Value);
 
-/// The text with the changes; or why it cannot be changed. A mark of the byte order and the ends of lines stay as they are.
+/// The text with the changes, or why it cannot be changed. A byte order mark and the kind of line ends are kept.
 pub fn apply(
     format: Format,
     text: &str,
@@ -35,7 +35,7 @@ pub fn apply(
     Ok(dressed(text, &changed(format, bare, changes, target)?))
 }
 
-/// The text with what it had at these places `before`; what was not there goes.
+/// The text with the values that `before` has at these places; values that `before` does not have are removed.
 pub fn restore(
     format: Format,
     text: &str,
@@ -47,10 +47,10 @@ pub fn restore(
     Ok(dressed(text, &restored(format, bare, before, changes)?))
 }
 
-/// What editors of some systems begin a text with.
+/// The byte order mark, with which editors of some systems begin a text.
 const BYTE_ORDER: char = '\u{feff}';
 
-/// `text` with what stands around the lines of `like`.
+/// `text` with the byte order mark and the line ends of `like`.
 fn dressed(like: &str, text: &str) -> String {
     let ends = like.matches('\n').count();
     let text = if ends > 0 && like.matches("\r\n").count() == ends {
@@ -132,7 +132,7 @@ fn changed(
     }
 }
 
-/// Whether YAML says this at its outermost level: a line that was put there may be part of something else.
+/// Checks that the YAML has this value at its outermost level: a line that was inserted may be part of something else.
 fn says(text: &str, name: &str, value: &str) -> Result<(), String> {
     let root: Result<serde_yaml::Value, _> = serde_yaml::from_str(text);
     let found = root
@@ -197,7 +197,7 @@ fn restored(
     }
 }
 
-/// Whether a text says nothing.
+/// Whether a text has no settings.
 pub fn is_empty(format: Format, text: &str) -> bool {
     let stripped: String = text.split_whitespace().collect();
     stripped.is_empty() || format == Format::Json && stripped == "{}"
@@ -264,7 +264,7 @@ fn json_object(root: &CstRootNode, path: &Path) -> Option<CstObject> {
     })
 }
 
-/// The member of that name; of several the last, as it is the one that counts.
+/// The member with this name; of several, the last, which is the one that counts.
 fn member(object: &CstObject, name: &str) -> Option<CstObjectProp> {
     let is_it = |member: &CstObjectProp| {
         let found = member.name().and_then(|name| name.decoded_value().ok());
@@ -278,7 +278,7 @@ fn json_at(root: &CstRootNode, path: &Path) -> Option<CstNode> {
     member(&json_object(root, parents)?, last)?.value()
 }
 
-/// Removes a member, and with it the objects around it that are empty now and were not there before.
+/// Removes a member, and the objects around it that are now empty and did not exist before.
 fn remove_json(root: &CstRootNode, before: &CstRootNode, path: &Path) {
     let mut path = path;
     while let Some((last, parents)) = path.split_last() {
@@ -314,7 +314,7 @@ fn set_toml(document: &mut DocumentMut, path: &Path, mut item: Item) -> Result<(
             .as_table_like_mut()
             .ok_or_else(|| format!("`{name}` in it is not a table"))?;
     }
-    // The comment at the end of the line stays.
+    // The comment at the end of the line is kept.
     if let (Some(old), Some(new)) = (
         table.get(last).and_then(Item::as_value),
         item.as_value_mut(),
@@ -335,7 +335,7 @@ fn toml_table<'a>(table: &'a dyn TableLike, path: &Path) -> Option<&'a dyn Table
         .try_fold(table, |table, name| table.get(name)?.as_table_like())
 }
 
-/// As [`remove_json`].
+/// The same as [`remove_json`], for TOML.
 fn remove_toml(table: &mut dyn TableLike, before: &dyn TableLike, path: &Path) {
     let Some((first, rest)) = path.split_first() else {
         return;
@@ -364,7 +364,7 @@ mod tests {
         key: "k",
     };
 
-    /// Writes and takes back.
+    /// Applies the changes and restores the text.
     fn round(format: Format, before: &str, changes: &[Change]) -> String {
         let written = apply(format, before, changes, &TARGET).expect("it can be changed");
         let again = apply(format, &written, changes, &TARGET).expect("it can be changed");

@@ -1,4 +1,4 @@
-//! One file of a client's settings on disk: read, changed, backed up, taken back.
+//! One settings file of a client on disk: reads, changes, backs up and restores it.
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write as _};
@@ -9,12 +9,12 @@ use super::document::{apply, is_empty, restore};
 use super::table::Settings;
 use super::value::Target;
 
-/// A file as it is now.
+/// The present state of a file.
 #[derive(Debug)]
 pub struct SettingsFile {
-    /// Where it is written, behind symbolic links: dotfiles often are some.
+    /// The path that is written to. Symbolic links are resolved, because dotfiles often are links.
     path: PathBuf,
-    /// `None` = there is no such file.
+    /// `None` = the file does not exist.
     text: Option<String>,
 }
 
@@ -31,14 +31,15 @@ impl SettingsFile {
         }
     }
 
-    /// The text with what points the client at a Weir.
+    /// The text with the settings for Weir.
     pub fn changed(&self, settings: &Settings, target: &Target<'_>) -> Result<String, String> {
         let text = self.text.as_deref().unwrap_or_default();
         apply(settings.format, text, settings.changes, target)
             .map_err(|why| format!("{} is left as it is: {why}", self.path.display()))
     }
 
-    /// Writes the text, and before that the backup, unless there is one from before. What was done, as a line.
+    /// Writes the text. Before that, it writes a backup, unless there is an earlier one. Returns a line about what was
+    /// done.
     pub fn write(&self, text: &str) -> Result<String, String> {
         let fault = |path: &Path, error: io::Error| {
             format!("{} cannot be written: {error}", path.display())
@@ -64,7 +65,7 @@ impl SettingsFile {
         Ok(said)
     }
 
-    /// Takes back what was written. What was done, as a line; empty = there was nothing.
+    /// Restores the file. Returns a line about what was done; empty = there was nothing to do.
     pub fn undo(&self, settings: &Settings) -> Result<String, String> {
         let fault =
             |error: io::Error| format!("{} cannot be restored: {error}", self.path.display());
@@ -80,7 +81,7 @@ impl SettingsFile {
         let back = restore(settings.format, now, original, settings.changes)
             .map_err(|why| format!("{shown} is left as it is: {why}"))?;
         let said = match &before {
-            // What was changed meanwhile stays; else every byte is as it was.
+            // If the file was changed meanwhile, those changes are kept; otherwise every byte is restored.
             Some(before) if same_but_for_space(before, &back) => {
                 replace(&self.path, before, self.mode()).map_err(fault)?;
                 format!("{shown} is as it was\n")
@@ -107,7 +108,7 @@ impl SettingsFile {
         Ok(said)
     }
 
-    /// The mode that the file has; a new one holds a key and is its owner's.
+    /// The file's mode. A new file contains a key, so only its owner may read it.
     fn mode(&self) -> u32 {
         fs::metadata(&self.path).map_or(OWNER_ONLY, |meta| meta.permissions().mode() & 0o777)
     }
@@ -119,7 +120,7 @@ impl SettingsFile {
     }
 }
 
-/// Writes a file whole, or not at all.
+/// Writes a file completely or not at all.
 fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut fresh: OsString = path.file_name().unwrap_or_default().to_owned();
     fresh.push(format!(".weir-{}", std::process::id()));
@@ -150,6 +151,6 @@ fn same_but_for_space(a: &str, b: &str) -> bool {
 }
 
 const BACKUP: &str = ".weir-backup";
-/// Stands in the place of a backup when there was no file.
+/// The suffix of the file that replaces a backup if there was no file before.
 const MADE: &str = ".weir-made";
 const OWNER_ONLY: u32 = 0o600;

@@ -1,7 +1,7 @@
-//! One entry of a list at the outermost level of a YAML file, a line each: `models:` of Continue.
+//! Changes one entry of a list at the outermost level of a YAML file, line by line: `models:` of Continue.
 
-/// The text with `entry`, lines without indentation of which the first begins the item: in the place of the one that begins
-/// so, else before all others.
+/// The text with `entry`, which consists of lines without indentation; the first line begins the item. It replaces the
+/// item with the same first line, or is inserted before all others.
 pub fn set(text: &str, list: &str, entry: &[String]) -> Result<String, String> {
     let text = without(text, list, entry.first().map_or("", String::as_str));
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
@@ -35,7 +35,7 @@ pub fn set(text: &str, list: &str, entry: &[String]) -> Result<String, String> {
     ))
 }
 
-/// The text without that entry, and its list as `before` has it.
+/// The text without that entry, and with its list as in `before`.
 pub fn restore(text: &str, before: &str, list: &str, first: &str) -> String {
     let text = without(text, list, first);
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
@@ -56,7 +56,7 @@ pub fn restore(text: &str, before: &str, list: &str, first: &str) -> String {
         lines[..head].concat(),
         lines[head + 1..].concat()
     );
-    // The end of the line before was added together with the list.
+    // The line end before was added together with the list.
     match text.strip_suffix('\n') {
         Some(shorter) if !before.is_empty() && !before.ends_with('\n') => {
             shorter.strip_suffix('\r').unwrap_or(shorter).to_owned()
@@ -89,7 +89,7 @@ fn without(text: &str, list: &str, first: &str) -> String {
     format!("{}{}", lines[..at].concat(), lines[rest..].concat())
 }
 
-/// The line that begins the list.
+/// The position of the line that begins the list.
 fn head_of(lines: &[&str], list: &str) -> Option<usize> {
     lines.iter().position(|line| {
         let rest = line.strip_prefix(list);

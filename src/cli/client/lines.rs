@@ -1,6 +1,6 @@
-//! Settings of one line each: `NAME=value` of a `.env`, and the outermost level of a YAML file.
+//! Changes settings of one line each: `NAME=value` of a `.env`, and the outermost level of a YAML file.
 
-/// The text with this setting: in the place of the one that is there, else at the end.
+/// The text with this setting: it replaces the existing one, or is appended.
 pub fn set(env: bool, text: &str, name: &str, value: &str) -> Result<String, String> {
     let old = last(env, text, name).and_then(|position| text.lines().nth(position));
     if env && old.is_some_and(goes_on) {
@@ -9,12 +9,12 @@ pub fn set(env: bool, text: &str, name: &str, value: &str) -> Result<String, Str
     Ok(put(env, text, name, &written(env, name, value)))
 }
 
-/// `name: value` of YAML.
+/// The line `name: value` of YAML.
 pub fn yaml(name: &str, value: &str) -> String {
     written(false, name, value)
 }
 
-/// Whether a line of variables begins a value that ends on another.
+/// Whether a line of a `.env` begins a value that ends on a later line.
 fn goes_on(line: &str) -> bool {
     let value = line.split_once('=').map_or("", |(_, value)| value.trim());
     let mut rest = value.chars();
@@ -24,7 +24,7 @@ fn goes_on(line: &str) -> bool {
     }
 }
 
-/// The text with the line that `before` has for the setting; without one when it has none.
+/// The text with the line that `before` has for the setting, or without the setting if `before` has none.
 pub fn restore(env: bool, text: &str, before: &str, name: &str) -> String {
     if let Some(position) = last(env, before, name) {
         let line = before.lines().nth(position).unwrap_or_default();
@@ -38,7 +38,7 @@ pub fn restore(env: bool, text: &str, before: &str, name: &str) -> String {
             .filter(|(at, _)| *at != position)
             .map(|(_, line)| line)
             .collect();
-        // The end of the line before was added together with the setting.
+        // The line end before was added together with the setting.
         match kept.strip_suffix('\n') {
             Some(shorter) if !before.is_empty() && !before.ends_with('\n') => {
                 shorter.strip_suffix('\r').unwrap_or(shorter).to_owned()
@@ -71,7 +71,7 @@ fn put(env: bool, text: &str, name: &str, line: &str) -> String {
         .collect()
 }
 
-/// The last line with the setting: of several it is the one that counts.
+/// The position of the last line with the setting, which is the one that counts.
 fn last(env: bool, text: &str, name: &str) -> Option<usize> {
     let is_it = |line: &str| {
         let line = if env {
@@ -92,7 +92,7 @@ fn written(env: bool, name: &str, value: &str) -> String {
     let value = if value.bytes().all(plain) && !value.is_empty() {
         value.to_owned()
     } else {
-        // A JSON string is one of YAML, and of dotenv.
+        // A JSON string is valid in YAML and in dotenv.
         serde_json::Value::from(value).to_string()
     };
     if env {

@@ -1,4 +1,4 @@
-//! `weir client`: what points a client at this Weir, printed or written into the client's own settings.
+//! `weir client`: the settings that make a client use this Weir, printed or written into the client's own files.
 mod document;
 mod file;
 mod items;
@@ -118,7 +118,7 @@ fn write(client: &Client, target: &Target<'_>, env: &table::Environment<'_>) -> 
         }
         Err(why) => return failure(&why),
     };
-    // All are made before any is written: a file that cannot be read leaves the others as they are.
+    // All texts are made before any file is written, so that an unreadable file leaves the others unchanged.
     let made: Result<Vec<(SettingsFile, String)>, String> = files
         .into_iter()
         .map(|(path, settings)| {
@@ -176,7 +176,7 @@ fn usage(why: &str) -> ExitCode {
     ExitCode::from(WRONG_USAGE)
 }
 
-/// The base as clients get it: no slash at the end.
+/// The base URL in the form for clients: without a slash at the end.
 fn base_url(text: &str) -> Result<String, String> {
     let url = text.trim_end_matches('/');
     let host = url
@@ -195,7 +195,7 @@ fn base_url(text: &str) -> Result<String, String> {
     Ok(url.to_owned())
 }
 
-/// Keys of Weir have 48 characters; others may have more.
+/// Longest key, in bytes. Weir's own keys have 48 characters; others may have more.
 const LONGEST_KEY: u64 = 4_096;
 
 #[cfg(test)]

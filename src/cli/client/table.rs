@@ -1,4 +1,4 @@
-//! The clients: where their settings are, and what points them at a Weir.
+//! The clients: where their settings are, and which settings make them use Weir.
 //!
 //! Sources, looked up in November 2026: Claude Code <https://code.claude.com/docs/en/settings>; Codex
 //! <https://developers.openai.com/codex/config-sample>; Gemini CLI
@@ -11,37 +11,38 @@ use std::path::PathBuf;
 use super::document::{Format, apply};
 use super::value::{Target, Value};
 
-/// The environment, of paths.
+/// Reads an environment variable that holds a path.
 pub type Environment<'a> = dyn Fn(&str) -> Option<PathBuf> + 'a;
 
-/// A client, or a kind of them.
+/// A client, or a kind of clients.
 #[derive(Debug)]
 pub struct Client {
-    /// The word of the command line.
+    /// The name on the command line.
     pub name: &'static str,
     pub title: &'static str,
     settings: &'static [Settings],
-    /// Variables of the environment, where they are the way to say it.
+    /// Environment variables, for clients that are configured with them.
     variables: &'static [(&'static str, Value)],
-    /// Fields of a dialogue.
+    /// Fields of a dialog.
     fields: &'static [(&'static str, Value)],
-    /// What else there is to know; empty = nothing.
+    /// A further remark; empty = none.
     remark: &'static str,
 }
 
-/// A file of settings and what it gets.
+/// A settings file, and the changes to it.
 #[derive(Debug)]
 pub struct Settings {
-    /// Variables that name the directory, with what stands between that and the file; the first that is set decides.
+    /// Environment variables that name the directory, each with the path from there to the file; the first variable
+    /// that is set decides.
     places: &'static [(&'static str, &'static str)],
-    /// Names of the file; the first that exists, else the first.
+    /// Names of the file; the first that exists is used, or else the first of all.
     names: &'static [&'static str],
     pub format: Format,
     pub changes: &'static [(&'static [&'static str], Value)],
 }
 
 impl Client {
-    /// The files, where they are on this machine.
+    /// The files at their places on this machine.
     pub fn files(
         &self,
         env: &Environment<'_>,
@@ -52,7 +53,7 @@ impl Client {
             .collect()
     }
 
-    /// Everything to enter, by hand.
+    /// Everything that has to be entered by hand, as text.
     pub fn lines(&self, target: &Target<'_>, env: &Environment<'_>) -> String {
         let mut text = String::new();
         for settings in self.settings {
@@ -79,7 +80,7 @@ impl Client {
         text + &self.remark()
     }
 
-    /// What else there is to know, as a line.
+    /// The remark as a line.
     pub fn remark(&self) -> String {
         if self.remark.is_empty() {
             String::new()
@@ -109,7 +110,7 @@ const BLANK: Client = Client {
     remark: "",
 };
 
-/// In the order of the alphabet.
+/// In alphabetical order.
 pub static CLIENTS: &[Client] = &[
     Client {
         name: "ai-sdk",
@@ -171,7 +172,7 @@ pub static CLIENTS: &[Client] = &[
                     (&["env", "ANTHROPIC_AUTH_TOKEN"], Value::Key),
                 ],
             },
-            // Else the first start asks for an account.
+            // Without this, the first start asks for an account.
             Settings {
                 places: &[("CLAUDE_CONFIG_DIR", ""), ("HOME", "")],
                 names: &[".claude.json"],
@@ -207,7 +208,7 @@ pub static CLIENTS: &[Client] = &[
                     &["providers", "openai-compatible", "settings", "baseUrl"],
                     Value::Url("/v1"),
                 ),
-                // Without a time the entry is not read.
+                // Without a time, the client does not read the entry.
                 (
                     &["providers", "openai-compatible", "updatedAt"],
                     Value::Text("2026-11-29T00:00:00.000Z"),

@@ -1,27 +1,27 @@
-//! What settings get: the URL and the key of a Weir, or a fixed text.
+//! The values of settings: the URL and the key of a Weir, or a fixed text.
 
-/// Where a Weir is, and as whom it is called.
+/// The address of a Weir, and the key for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
-    /// Without a slash at the end.
+    /// The base URL, without a slash at the end.
     pub url: &'a str,
     pub key: &'a str,
 }
 
-/// What a setting gets.
+/// The value of a setting.
 #[derive(Clone, Copy, Debug)]
 pub enum Value {
-    /// The URL of the Weir, and this after it.
+    /// The URL of the Weir, followed by this text.
     Url(&'static str),
     Key,
     Text(&'static str),
-    /// A number where there is none: a version that the client insists on.
+    /// This number, if there is no number yet: a version that the client requires.
     Unless(u32),
     True,
 }
 
 impl Value {
-    /// The text that it stands for; `None` = the truth value.
+    /// The text of the value; `None` = it is a boolean.
     pub fn text(self, target: &Target<'_>) -> Option<String> {
         match self {
             Self::Url(path) => Some(format!("{}{path}", target.url)),

@@ -1,4 +1,4 @@
-//! claude-code-router: `config.json`. Its shape: the README of musistudio/claude-code-router.
+//! claude-code-router: `config.json`. Its format: the README of musistudio/claude-code-router.
 use serde_json::Value;
 
 use super::draft::{Draft, Key, Pool, Route, Secret, quoted};
@@ -27,7 +27,7 @@ pub fn convert(value: &Value, draft: &mut Draft) -> Result<(), String> {
     let timeout = root
         .count("API_TIMEOUT_MS")
         .map(|millis| millis.div_ceil(1_000));
-    // Names of the file, and those of the pools.
+    // The provider's name in the file, and the name of its pool.
     let mut pools: Vec<(String, String)> = Vec::new();
     for provider in &providers {
         if let Some((name, pool)) = account(provider, egress.as_deref(), timeout, draft) {
@@ -67,7 +67,7 @@ pub fn convert(value: &Value, draft: &mut Draft) -> Result<(), String> {
     Ok(())
 }
 
-/// The provider's name, and that of its pool.
+/// Adds an account. Returns the provider's name, and the name of its pool.
 fn account(
     provider: &Section<'_>,
     egress: Option<&str>,
@@ -127,7 +127,7 @@ fn account(
     Some((name, account))
 }
 
-/// The names of the transformers, also those with options and those of single models.
+/// The names of the transformers, including those with options and those of single models.
 fn transformers(provider: &Section<'_>) -> Vec<String> {
     let mut names = Vec::new();
     let uses = |value: &Value, names: &mut Vec<String>| {
@@ -156,7 +156,7 @@ fn transformers(provider: &Section<'_>) -> Vec<String> {
     names
 }
 
-/// In the order in which the router asks.
+/// Adds the routes, in the order in which the router checks them.
 fn routes(router: &Section<'_>, pools: &[(String, String)], draft: &mut Draft) {
     let threshold = router.count("longContextThreshold").unwrap_or(60_000);
     let conditions = [
@@ -192,7 +192,7 @@ fn routes(router: &Section<'_>, pools: &[(String, String)], draft: &mut Draft) {
     router.finish(draft);
 }
 
-/// `$NAME` and `${NAME}` are variables of the environment there.
+/// `$NAME` and `${NAME}` refer to environment variables in that file.
 fn reference(text: &str) -> Secret {
     let name = text
         .strip_prefix("${")
@@ -211,7 +211,7 @@ fn reference(text: &str) -> Secret {
     }
 }
 
-/// Transformers whose work Weir does by itself: dialects, quirks of providers and models, token limits of models.
+/// Transformers whose function Weir has built in: dialects, quirks of providers and models, token limits of models.
 const BUILT_IN: &[&str] = &[
     "Anthropic",
     "anthropic",

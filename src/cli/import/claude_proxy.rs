@@ -1,4 +1,5 @@
-//! claude-proxy: `.config/config.json`. Its shape: `backend-go/internal/config/config.go` of BenedictKing/claude-proxy.
+//! claude-proxy: `.config/config.json`. Its format: `backend-go/internal/config/config.go` of
+//! BenedictKing/claude-proxy.
 use serde_json::Value;
 
 use super::draft::{Draft, Pool, Route, Secret};
@@ -32,7 +33,7 @@ pub fn convert(value: &Value, draft: &mut Draft) -> Result<(), String> {
     Ok(())
 }
 
-/// The upstreams behind one of its three interfaces: a pool of their own.
+/// Adds the upstreams behind one of its three interfaces; they become a pool of their own.
 fn surface(
     root: &Section<'_>,
     [list, select, current]: [&str; 3],
@@ -40,7 +41,7 @@ fn surface(
     draft: &mut Draft,
 ) {
     let upstreams = root.sections(list);
-    // Before there was a status, only the current one was used.
+    // Older versions had no status and used only the current upstream.
     let is_old = upstreams
         .iter()
         .all(|upstream| upstream.text("status").is_none());
@@ -147,7 +148,7 @@ fn account(upstream: &Section<'_>, index: usize, draft: &mut Draft) -> Option<St
     let priority = upstream.get("priority").and_then(Value::as_i64);
     account.priority =
         Some(priority.unwrap_or(0).clamp(-1_000, 1_000)).filter(|priority| *priority != 0);
-    // A part of the name is enough there; what matches nothing is asked for as it is.
+    // In claude-proxy, a part of the name is enough; a model that matches nothing keeps its name.
     let mapping = upstream.pairs("modelMapping");
     if !mapping.is_empty() {
         account.models = mapping

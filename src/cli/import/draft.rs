@@ -1,4 +1,4 @@
-//! The configuration while it is made, and as YAML.
+//! The configuration while it is built, and its YAML form.
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -7,16 +7,16 @@ use sha2::{Digest as _, Sha256};
 use crate::config::secret::hex;
 use crate::config::valid_name;
 
-/// A secret of the other's file.
+/// A secret from the other gateway's file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Secret {
-    /// The name of a variable of the environment.
+    /// The name of an environment variable.
     Env(String),
-    /// In plain text.
+    /// The secret as plain text.
     Plain(String),
 }
 
-/// An account. What is empty or absent is left out.
+/// An account. Empty and absent values are left out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Account {
     pub name: String,
@@ -29,13 +29,13 @@ pub struct Account {
     pub headers: Vec<(String, String)>,
     pub weight: Option<u64>,
     pub priority: Option<i64>,
-    /// The client's name or pattern, and the upstream's name.
+    /// The client's model name or pattern, and the upstream's name.
     pub models: Vec<(String, Option<String>)>,
     pub concurrency: Option<u64>,
     pub rpm: Option<u64>,
     pub tpm: Option<u64>,
     pub egress: Option<String>,
-    /// Seconds to the head of an answer.
+    /// The time to the head of an answer, in seconds.
     pub first_byte: Option<u64>,
 }
 
@@ -69,7 +69,7 @@ pub struct Key {
     pub usd_per_month: Option<f64>,
 }
 
-/// What is made.
+/// The configuration so far.
 #[derive(Debug, Default)]
 pub struct Draft {
     accounts: Vec<Account>,
@@ -78,13 +78,13 @@ pub struct Draft {
     pub routes: Vec<Route>,
     keys: Vec<Key>,
     pub max_attempts: Option<u64>,
-    /// The address and the port where clients connect.
+    /// The address and port at which clients connect.
     pub listen: Option<String>,
     notes: Vec<String>,
 }
 
 impl Draft {
-    /// Adds an account under a name that is free; the name that it got.
+    /// Adds an account under a free name; returns that name.
     pub fn account(&mut self, mut account: Account) -> String {
         account.name = self.free(&account.name, "account");
         let name = account.name.clone();
@@ -97,7 +97,7 @@ impl Draft {
         self.keys.push(key);
     }
 
-    /// Lists what is not as it was.
+    /// Adds a note about something that was not converted exactly.
     pub fn note(&mut self, place: &str, what: &str) {
         self.notes.push(format!("{place} {what}"));
     }
@@ -121,7 +121,7 @@ impl Draft {
         )
     }
 
-    /// A valid name like the one wished for, not yet taken.
+    /// A valid name that is similar to the wanted one and not yet used.
     fn free(&mut self, wished: &str, otherwise: &str) -> String {
         let mut plain: String = wished
             .chars()
@@ -149,7 +149,7 @@ impl Draft {
         name
     }
 
-    /// The configuration.
+    /// The configuration as YAML.
     pub fn yaml(&self, source: &str) -> String {
         let mut text = format!(
             "# Made by `weir import` from {}.\n",
@@ -319,7 +319,7 @@ fn write_account(text: &mut String, account: &Account) {
             &format!("{{ first_byte: {}s }}", seconds.clamp(1, 3_600)),
         );
     }
-    // The first line of the account begins the item of the list.
+    // The first line of the account begins the list item.
     if let Some(start) = text.rfind(&format!("    name: {}\n", quoted(&account.name))) {
         text.replace_range(start..start + 4, "  - ");
     }
@@ -328,7 +328,7 @@ fn write_account(text: &mut String, account: &Account) {
 fn write_key(text: &mut String, key: &Key) {
     let mut members = vec![format!("name: {}", quoted(&key.name))];
     match &key.secret {
-        // The digest is enough to know the caller by.
+        // The digest is enough to recognize the client.
         Some(Secret::Plain(key)) => {
             members.push(format!("sha256: {}", quoted(&hex(&Sha256::digest(key)))));
         }
@@ -361,7 +361,7 @@ fn write_key(text: &mut String, key: &Key) {
     let _ = writeln!(text, "  - {{ {} }}", members.join(", "));
 }
 
-/// The variable that is to hold the key of that name.
+/// The environment variable for the key of this name.
 pub fn variable(name: &str) -> String {
     let plain = |char: char| {
         if char.is_ascii_alphanumeric() {
@@ -385,10 +385,10 @@ fn list(items: &[String]) -> String {
     format!("[{}]", items.join(", "))
 }
 
-/// A JSON string is one of YAML, whatever is in it.
+/// A JSON string is also a valid YAML string.
 pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Room for a number behind it.
+/// Longest name; this leaves room for a number behind it.
 const LONGEST_NAME: usize = 56;

@@ -1,4 +1,4 @@
-//! LiteLLM: `config.yaml`. Its shape: <https://docs.litellm.ai/docs/proxy/config_settings>.
+//! LiteLLM: `config.yaml`. Its format: <https://docs.litellm.ai/docs/proxy/config_settings>.
 use serde_json::Value;
 
 use super::draft::{Account, Draft, Key, Route, Secret, quoted};
@@ -11,7 +11,7 @@ pub fn convert(value: &Value, draft: &mut Draft) -> Result<(), String> {
     if models.is_empty() {
         return Err("it has no `model_list`".to_owned());
     }
-    // Deployments that differ in the model only are one account.
+    // Deployments that differ only in the model become one account.
     let mut accounts: Vec<Account> = Vec::new();
     for model in &models {
         let Some((deployment, name, upstream)) = deployment(model, draft) else {
@@ -76,7 +76,7 @@ pub fn convert(value: &Value, draft: &mut Draft) -> Result<(), String> {
     Ok(())
 }
 
-/// The account, the client's name of the model, and the upstream's.
+/// The account, the client's model name, and the upstream's.
 fn deployment(model: &Section<'_>, draft: &mut Draft) -> Option<(Account, String, String)> {
     let (Some(name), Some(params)) = (model.text("model_name"), model.section("litellm_params"))
     else {
@@ -232,7 +232,7 @@ fn router(settings: &Section<'_>, draft: &mut Draft) {
     settings.finish(draft);
 }
 
-/// `os.environ/NAME` is a variable of the environment there.
+/// `os.environ/NAME` refers to an environment variable in that file.
 fn reference(text: &str) -> Secret {
     match text.strip_prefix("os.environ/") {
         Some(name) => Secret::Env(name.to_owned()),
@@ -251,7 +251,7 @@ fn guess(model: &str) -> &'static str {
     }
 }
 
-/// Prefixes of models, what they speak, and where they are unless it is said.
+/// Prefixes of models, with the dialect and the default base URL.
 const PROVIDERS: &[(&str, Speaks, &str)] = &[
     ("anthropic", Speaks::Anthropic, "https://api.anthropic.com"),
     ("custom_openai", Speaks::Chat, ""),

@@ -1,6 +1,7 @@
-//! `weir import`: the configuration of another gateway, as one of Weir's.
+//! `weir import`: converts the configuration of another gateway.
 //!
-//! What cannot be converted is listed, each with its place in the other's file: nothing is left out in silence.
+//! Everything that cannot be converted is listed with its place in the other gateway's file: nothing is left out
+//! silently.
 mod ccr;
 mod claude_proxy;
 mod draft;
@@ -107,7 +108,7 @@ fn convert(kind: Kind, text: &str) -> Result<Draft, String> {
     Ok(draft)
 }
 
-/// JSON as people write it for these programs: with comments and trailing commas.
+/// Parses JSON as people write it for these programs: with comments and trailing commas.
 fn json(text: &str) -> Result<Value, String> {
     let options = jsonc_parser::ParseOptions::default();
     jsonc_parser::parse_to_serde_value::<Value>(text, &options)

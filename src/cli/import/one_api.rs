@@ -1,4 +1,4 @@
-//! one-api and new-api: the JSON of `GET /api/channel/`. The numbers of kinds differ from some on:
+//! one-api and new-api: the JSON of `GET /api/channel/`. From some number on, the two assign different kinds:
 //! `relay/channeltype/define.go` of songquanpeng/one-api, `constant/channel.go` of QuantumNous/new-api.
 use serde_json::Value;
 
@@ -121,7 +121,7 @@ fn account(channel: &Section<'_>, kinds: &[Kind], draft: &mut Draft) {
             .collect();
     }
     made.name = name;
-    // Higher is preferred there.
+    // In these gateways, higher priorities are preferred.
     made.priority = channel
         .get("priority")
         .and_then(Value::as_i64)
@@ -165,7 +165,8 @@ fn account(channel: &Section<'_>, kinds: &[Kind], draft: &mut Draft) {
     draft.account(made);
 }
 
-/// One deployment a channel: the upstream's name of its first model.
+/// The account for an Azure channel. The base URL names the deployment of a single model; with several models, the
+/// body names it.
 fn azure(channel: &Section<'_>, url: Option<&str>) -> Option<Account> {
     let base = url?.trim_end_matches('/');
     let models = channel.texts("models");
@@ -180,7 +181,7 @@ fn azure(channel: &Section<'_>, url: Option<&str>) -> Option<Account> {
         .map_or(first, |(_, to)| to);
     Some(Account {
         provider: "azure-openai",
-        // Every deployment by its name: the API of Azure that takes the model in the body.
+        // The newer API of Azure takes the deployment's name as the model in the body.
         base_url: Some(if models.len() > 1 {
             format!("{base}/openai/v1")
         } else {
@@ -199,7 +200,7 @@ fn azure(channel: &Section<'_>, url: Option<&str>) -> Option<Account> {
 struct Kind {
     number: u64,
     speaks: Speaks,
-    /// Empty = the channel has to say.
+    /// The default base URL; empty = the channel must state it.
     url: &'static str,
 }
 

@@ -41,7 +41,7 @@ pub fn convert(value: &Value, draft: &mut Draft) -> Result<(), String> {
     Ok(())
 }
 
-/// An account with an API key at a URL.
+/// Adds an account with an API key and a URL.
 fn api_account(account: &Section<'_>, speaks: Speaks, draft: &mut Draft) {
     let url = ["apiUrl", "baseApi", "baseUrl"]
         .iter()
@@ -83,7 +83,7 @@ fn azure(account: &Section<'_>, draft: &mut Draft) {
     add(made, account, draft);
 }
 
-/// What all kinds of accounts have.
+/// Adds the settings that all kinds of accounts have.
 fn add(mut made: Account, account: &Section<'_>, draft: &mut Draft) {
     let is_off =
         account.truth("isActive") == Some(false) || account.truth("schedulable") == Some(false);
@@ -115,7 +115,7 @@ fn add(mut made: Account, account: &Section<'_>, draft: &mut Draft) {
         );
         made.weight = Some(0);
     }
-    // 1 to 100, lower first, 50 unless it is said.
+    // From 1 to 100, lower numbers first, default 50.
     made.priority = account
         .count("priority")
         .and_then(|priority| i64::try_from(priority).ok())
@@ -127,7 +127,7 @@ fn add(mut made: Account, account: &Section<'_>, draft: &mut Draft) {
     draft.account(made);
 }
 
-/// A list of names, or a mapping of the client's names to the upstream's; both also as text.
+/// A list of names, or a mapping from the client's names to the upstream's; either may be encoded as text.
 fn models(account: &Section<'_>) -> Vec<(String, Option<String>)> {
     let pairs = account.pairs("supportedModels");
     if !pairs.is_empty() {
@@ -183,7 +183,7 @@ fn client_key(key: &Section<'_>, draft: &mut Draft) {
         );
         return;
     }
-    // What is kept is the digest of the key together with a secret of that service.
+    // The file contains a digest of the key together with a secret of that service.
     let plain = key.text("apiKey").filter(|text| !is_digest(text));
     if plain.is_none() {
         draft.note(
@@ -199,7 +199,7 @@ fn client_key(key: &Section<'_>, draft: &mut Draft) {
             ),
         );
     }
-    // So many requests in so many minutes.
+    // The limit is a number of requests in a number of minutes.
     let rpm = key.count("rateLimitRequests").map(|requests| {
         let minutes = key.count("rateLimitWindow").unwrap_or(1).max(1);
         requests.div_ceil(minutes)
@@ -246,7 +246,7 @@ fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// `IV:CIPHERTEXT`, both in hex.
+/// Whether the text is `IV:CIPHERTEXT`, both in hex.
 fn is_encrypted(text: &str) -> bool {
     let hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     text.split_once(':')
@@ -281,7 +281,7 @@ const OTHERS: &[(&str, &str)] = &[
         "an account of AWS Bedrock, which Weir does not know",
     ),
 ];
-/// State, reports, and what the scheduling of that service needs.
+/// Members for state and reports, and members for the scheduling of that service.
 const PASSED_OVER: [&str; 22] = [
     "id",
     "description",

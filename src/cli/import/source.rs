@@ -1,4 +1,4 @@
-//! The other gateway's file while it is read: every member that nobody asks for is listed in the end.
+//! The other gateway's file while it is read. Every member that was not read is listed at the end.
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Where a member stands, as `accounts[0].name`.
+    /// The path of a member, such as `accounts[0].name`.
     pub fn at(&self, name: &str) -> String {
         if self.path.is_empty() {
             name.to_owned()
@@ -41,7 +41,7 @@ impl<'a> Section<'a> {
         self.members?.get(name).filter(|value| !value.is_null())
     }
 
-    /// A text that is not empty; numbers are texts, too.
+    /// A non-empty text; numbers are accepted too.
     pub fn text(&self, name: &str) -> Option<String> {
         let text = match self.get(name)? {
             Value::String(text) => text.trim().to_owned(),
@@ -51,21 +51,21 @@ impl<'a> Section<'a> {
         Some(text).filter(|text| !text.is_empty())
     }
 
-    /// A number above zero, also as text.
+    /// A number above zero, which may be encoded as text.
     pub fn positive(&self, name: &str) -> Option<f64> {
         let number: f64 = self.text(name)?.parse().ok()?;
         Some(number).filter(|number| number.is_finite() && *number > 0.0)
     }
 
-    /// As [`Section::positive`], without fractions.
+    /// The same as [`Section::positive`], without fractions.
     pub fn count(&self, name: &str) -> Option<u64> {
-        // Far below what a float of 64 bits holds exactly.
+        // This is far below the largest whole number that a 64-bit float holds exactly.
         self.positive(name)
             .filter(|number| *number < 1e15)
             .map(|number| number as u64)
     }
 
-    /// A truth value, also as text.
+    /// A boolean, which may be encoded as text.
     pub fn truth(&self, name: &str) -> Option<bool> {
         match self.get(name)? {
             Value::Bool(truth) => Some(*truth),
@@ -94,7 +94,7 @@ impl<'a> Section<'a> {
             .collect()
     }
 
-    /// The texts of a list, or of one with commas.
+    /// The texts of a list, or of a text with commas.
     pub fn texts(&self, name: &str) -> Vec<String> {
         match self.get(name) {
             Some(Value::Array(items)) => items
@@ -112,7 +112,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Names and texts of an object, also of one in a text.
+    /// The names and texts of an object, which may be encoded as text.
     pub fn pairs(&self, name: &str) -> Vec<(String, String)> {
         let parsed;
         let value = match self.get(name) {
@@ -129,14 +129,14 @@ impl<'a> Section<'a> {
             .collect()
     }
 
-    /// Members that mean nothing to a proxy, or to this one.
+    /// Ignores members that do not matter to a proxy, or to Weir.
     pub fn pass_over(&self, names: &[&str]) {
         self.asked
             .borrow_mut()
             .extend(names.iter().map(|name| (*name).to_owned()));
     }
 
-    /// Lists what nobody asked for and says something.
+    /// Lists the members that were not read and have a value.
     pub fn finish(&self, draft: &mut Draft) {
         let asked = self.asked.borrow();
         for (name, value) in self.members.into_iter().flatten() {

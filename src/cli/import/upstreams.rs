@@ -1,8 +1,8 @@
-//! Where an upstream's name, or its URL, leads in Weir.
+//! Converts the name or URL of an upstream to Weir's settings.
 use super::draft::Account;
 
-/// An account without a key at `url`, which other gateways write with or without the path of a call. `is_openai` says
-/// what a host that is not known speaks.
+/// An account without a key at `url`, which other gateways write with or without the path of a call. `speaks` is the
+/// dialect of a host that is not known.
 pub fn by_url(url: &str, speaks: Speaks) -> Account {
     let url = url.trim().trim_end_matches(['/', '#']);
     let host = host_of(url);
@@ -51,7 +51,7 @@ pub fn by_url(url: &str, speaks: Speaks) -> Account {
     account
 }
 
-/// What an upstream speaks.
+/// The dialect of an upstream.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Speaks {
     Anthropic,
@@ -60,14 +60,15 @@ pub enum Speaks {
     Responses,
 }
 
-/// The base of an OpenAI upstream ends in its version: other gateways add `/v1` by themselves.
+/// The base URL with a version: a base URL for OpenAI's dialect ends with it, but other gateways append `/v1`
+/// themselves.
 pub fn with_version(base: &str) -> String {
     let base = base.trim_end_matches('/');
     let last = base.rsplit('/').next().unwrap_or_default();
     let is_version = last
         .strip_prefix('v')
         .is_some_and(|rest| rest.starts_with(|char: char| char.is_ascii_digit()));
-    // A path of more than the host names its version, or has none.
+    // A base URL with a path has its version in it, or has no version.
     let has_path = base
         .split_once("://")
         .is_some_and(|(_, rest)| rest.contains('/'));
@@ -78,7 +79,7 @@ pub fn with_version(base: &str) -> String {
     }
 }
 
-/// A name as a pattern that matches nothing else.
+/// A pattern that matches only this name.
 pub fn literal(name: &str) -> String {
     let special = |char: char| "*?[]{}\\".contains(char);
     let mut pattern = String::with_capacity(name.len());

@@ -1,7 +1,7 @@
-//! CSV as the consoles export it: the first line names the columns.
+//! Reads CSV files of vendors' consoles: the first line names the columns.
 use serde_json::{Map, Value};
 
-/// Every line as an object, by the names of the columns in lower case.
+/// Every line as an object, with the column names in lower case.
 pub(super) fn read(text: &str) -> Result<(Vec<String>, Vec<Value>), String> {
     let text = text.trim_start_matches('\u{feff}');
     let mut records = records(text)?.into_iter();
@@ -19,7 +19,7 @@ pub(super) fn read(text: &str) -> Result<(Vec<String>, Vec<Value>), String> {
     Ok((head, lines))
 }
 
-/// RFC 4180, line ends within quotes included.
+/// Splits the text by RFC 4180, including line ends within quotes.
 fn records(text: &str) -> Result<Vec<Vec<String>>, String> {
     let (mut records, mut record, mut cell) = (Vec::new(), Vec::new(), String::new());
     let mut quoted = false;

@@ -1,4 +1,4 @@
-//! What the vendors export: costs or usage, as the JSON of their APIs or the CSV of their consoles.
+//! Reads vendors' exports: costs or usage, as the JSON of their APIs or the CSV of their consoles.
 //!
 //! Anthropic: <https://platform.claude.com/docs/en/api/admin-api/usage-cost/get-cost-report> (amounts in cents, as text) and
 //! <https://platform.claude.com/docs/en/api/admin-api/usage-cost/get-messages-usage-report>. `OpenAI`:
@@ -17,16 +17,16 @@ use crate::protocol::hub::usage::{Extras, Media, Tools, Usage};
 #[derive(Debug)]
 pub(super) struct Entry {
     pub day: Date,
-    /// Empty where no model is named.
+    /// The model; empty if the row names none.
     pub model: String,
-    /// The service tier, where it is not the standard one.
+    /// The service tier; `None` = the standard tier.
     pub tier: Option<String>,
-    /// Whether its prompts were longer than what the ordinary price is for.
+    /// Whether its prompts were longer than the ordinary price covers.
     pub is_long: bool,
     pub worth: Worth,
 }
 
-/// What a row says.
+/// What a row states.
 #[derive(Debug)]
 pub(super) enum Worth {
     Usd(f64),
@@ -39,12 +39,12 @@ impl Entry {
     }
 }
 
-/// Every row that says something.
+/// Every row that states a cost or usage.
 pub(super) fn read(vendor: Vendor, prices: &PriceTable, text: &str) -> Result<Vec<Entry>, String> {
     if !text.trim_start().starts_with(['{', '[']) {
         return read_csv(vendor, prices, text);
     }
-    // Pages may stand one after the other, as several calls of the API leave them.
+    // Several pages may follow each other, as several calls of the API produce them.
     let pages = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     let mut entries = Vec::new();
     for page in pages {
@@ -144,7 +144,7 @@ fn entry(prices: &PriceTable, day: Date, row: &Value, worth: Worth) -> Entry {
     }
 }
 
-/// The model of a row: as it is named, else the first in its description that is known.
+/// The model of a row: the one that it names, else the first known one in its description.
 fn model(prices: &PriceTable, row: &Value) -> String {
     if let Some(model) = text_of(row, &["model", "model_version", "snapshot_id"]) {
         return model
@@ -155,7 +155,7 @@ fn model(prices: &PriceTable, row: &Value) -> String {
     }
     let item = text_of(row, &["line_item", "description"]).unwrap_or_default();
     let known = |name: &str| prices.id(name).map(|_| name.to_owned());
-    // "Claude Opus 4.5 Usage - Input Tokens", "gpt-5-2025-08-07, input"
+    // Examples: "Claude Opus 4.5 Usage - Input Tokens", "gpt-5-2025-08-07, input"
     let spelt = item.split(" Usage").next().unwrap_or_default();
     let spelt = spelt.trim().to_ascii_lowercase().replace(' ', "-");
     let words = item.split([',', ' ', '|']).filter(|word| !word.is_empty());
@@ -167,7 +167,7 @@ fn model(prices: &PriceTable, row: &Value) -> String {
         .unwrap_or_default()
 }
 
-/// The tokens of a row of usage.
+/// The usage of a row.
 fn used(row: &Value) -> Option<Worth> {
     let count = |names: &[&str]| names.iter().find_map(|name| whole(row.pointer(name)?));
     let all = count(&["/input_tokens"]);
@@ -220,7 +220,7 @@ fn used(row: &Value) -> Option<Worth> {
     Some(Worth::Used { usage, extras })
 }
 
-/// A date, a moment, or seconds since the epoch; of a moment the day in UTC, by which both vendors bill.
+/// Parses a date, a time, or seconds since the epoch. The day of a time is that in UTC, by which both vendors bill.
 fn day_of(text: &str) -> Option<Date> {
     let utc = |moment: Timestamp| moment.to_zoned(jiff::tz::TimeZone::UTC).date();
     if let Ok(seconds) = text.parse() {
@@ -230,7 +230,7 @@ fn day_of(text: &str) -> Option<Date> {
     moment.or_else(|| text.get(..10)?.parse().ok())
 }
 
-/// The first of these members that says something.
+/// The first of these members that has a value.
 fn text_of(row: &Value, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| match row.get(name)? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
@@ -240,7 +240,7 @@ fn text_of(row: &Value, names: &[&str]) -> Option<String> {
     })
 }
 
-/// Dollars, which CSV may have with a sign and with commas.
+/// A number of dollars; CSV may have it with a dollar sign and commas.
 fn number(value: &Value) -> Option<f64> {
     let text = || {
         value
@@ -264,7 +264,7 @@ fn whole(value: &Value) -> Option<u64> {
 
 const BATCH: &str = "batch";
 
-/// The columns of a day.
+/// The columns for the day.
 const DAYS: [&str; 7] = [
     "date",
     "day",
@@ -275,7 +275,7 @@ const DAYS: [&str; 7] = [
     "starting_at",
 ];
 
-/// The columns of a model.
+/// The columns for the model.
 const MODELS: [&str; 5] = [
     "model",
     "model_version",
@@ -284,7 +284,7 @@ const MODELS: [&str; 5] = [
     "description",
 ];
 
-/// The columns of dollars.
+/// The columns for the cost in dollars.
 const DOLLARS: [&str; 6] = [
     "usd",
     "cost",
@@ -294,7 +294,7 @@ const DOLLARS: [&str; 6] = [
     "total_cost",
 ];
 
-/// The columns of tokens.
+/// The columns for tokens.
 const COUNTS: [&str; 3] = [
     "input_tokens",
     "usage_input_tokens_no_cache",

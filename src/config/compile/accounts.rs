@@ -1,4 +1,4 @@
-//! `accounts`: preset, overrides and credentials become one upstream.
+//! `accounts`: compiles a preset, its overrides and the credentials into an account.
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -38,7 +38,7 @@ impl Compiler<'_, '_> {
     }
 
     fn account(&mut self, index: usize, raw: &raw::Account) -> Option<Account> {
-        // Everything is looked at before anything returns, so that all faults are found.
+        // All parts are compiled before the first return, so that all faults are found.
         let provider = raw.provider.get().map(|provider| provider.0);
         let dialects = provider.and_then(|provider| self.dialects(raw, provider));
         let first = dialects
@@ -59,7 +59,7 @@ impl Compiler<'_, '_> {
         let health_check = raw.health_check.get().and_then(health_check);
         let weight = raw.weight.small();
         let websocket = self.websocket(raw, dialects.as_deref());
-        // The declared range fits.
+        // The declared range fits 32 bits.
         let priority = i32::try_from(raw.priority.value()).unwrap_or_default();
         Some(Account {
             name: label(&raw.name)?,
@@ -86,7 +86,7 @@ impl Compiler<'_, '_> {
         })
     }
 
-    /// Only the Responses API is spoken on WebSockets.
+    /// Compiles `websocket`: only the Responses API has WebSockets.
     fn websocket(&mut self, raw: &raw::Account, dialects: Option<&[UpstreamDialect]>) -> bool {
         let wanted = raw.websocket.value();
         if wanted
@@ -131,7 +131,7 @@ impl Compiler<'_, '_> {
             return None;
         }
         let auth = match raw.auth.get() {
-            // Access tokens are bearer tokens (RFC 6750).
+            // OAuth 2 access tokens are bearer tokens (RFC 6750).
             Some(RawAuth::OAuth2(_)) => return Some(Auth::Bearer),
             Some(RawAuth::Way(auth)) => *auth,
             None => provider.auth_for(dialect),
@@ -251,7 +251,7 @@ impl Compiler<'_, '_> {
         entries.map(|entries| Models { entries })
     }
 
-    /// `Some(None)` = direct.
+    /// `Some(None)` = a direct connection.
     #[expect(
         clippy::option_option,
         reason = "outer: whether it could be compiled; inner: whether there is one"
@@ -312,7 +312,7 @@ fn health_check(raw: &raw::HealthCheck) -> Option<HealthCheck> {
     })
 }
 
-/// A server of the old kind does not know the question.
+/// Compiles `stream_usage`. A server with the legacy API does not know `stream_options`.
 fn stream_usage(raw: &raw::Account, provider: &Provider) -> StreamUsage {
     let usual = if provider.legacy_chat {
         StreamUsage::AsSent

@@ -1,4 +1,4 @@
-//! `admin` and `console`: who may look at the process and tell it what to do.
+//! `admin` and `console`: who may read the state of the process and change it.
 use std::sync::Arc;
 
 use super::names::Names;
@@ -9,7 +9,7 @@ use crate::config::yaml::decode::{Field, Section};
 use crate::config::{Admin, AdminAddr, AdminToken, Console, Listener};
 
 impl Compiler<'_, '_> {
-    /// `Some(None)` = there is none.
+    /// `Some(None)` = there is no admin plane.
     #[expect(
         clippy::option_option,
         reason = "outer: whether it could be compiled; inner: whether there is one"
@@ -81,7 +81,7 @@ impl Compiler<'_, '_> {
             tokens,
             oidc,
             audit,
-            // Found when the files were read, and put in there.
+            // It was determined when the files were read, and is set there.
             fragments: None,
         }))
     }
@@ -90,7 +90,7 @@ impl Compiler<'_, '_> {
         if !self.is_bounded(field, MOST_TOKENS) {
             return None;
         }
-        // Two of one name could not be told apart in the audit log.
+        // In the audit log, two tokens with the same name would be indistinguishable.
         Names::of(field, |token| &token.name, "a token", self.faults);
         let mut tokens: Vec<AdminToken> = Vec::new();
         let mut complete = !field.is_wrong();

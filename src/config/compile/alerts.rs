@@ -5,7 +5,7 @@ use crate::config::raw::alerts as raw;
 use crate::config::{Alerts, Endpoint, Webhook};
 
 impl Compiler<'_, '_> {
-    /// The section; `None` = it is absent, or there is a fault.
+    /// Compiles the section; `None` = it is absent, or there is a fault.
     pub(super) fn alerts(&mut self, root: &Raw) -> Option<Alerts> {
         let raw = root.alerts.get()?;
         let at = self.thresholds(raw);
@@ -42,7 +42,7 @@ impl Compiler<'_, '_> {
             }
             Some(endpoint)
         } else {
-            // Whoever knows the URL may post to it, so no part of it is shown.
+            // Anyone who knows the URL may post to it, so no part of it is shown.
             let message =
                 "found something else, expected a URL such as `https://hooks.example.com/weir`";
             let hint = "with `http://` or `https://`, without a user, a password or a `#`";

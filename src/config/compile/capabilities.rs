@@ -1,4 +1,4 @@
-//! `capabilities`: what models accept.
+//! `capabilities`: what models support.
 use super::{Compiler, items};
 use crate::config::ModelCapabilities;
 use crate::config::raw::Raw;
@@ -68,7 +68,7 @@ fn traits(raw: &raw::Capabilities) -> Vec<(Traits, bool)> {
         .collect()
 }
 
-/// The words of a list; one that is wrong has its fault already.
+/// The words of a list. A wrong word already has its fault.
 fn words<T: Copy>(field: &Field<Vec<Field<Word<T>>>>) -> Option<Vec<T>> {
     let words = field.get()?.iter();
     Some(words.filter_map(|word| Some(word.get()?.0)).collect())

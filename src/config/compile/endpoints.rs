@@ -1,4 +1,4 @@
-//! The base URLs of an account: given, or the preset's.
+//! The base URLs of an account: its own, or the preset's.
 use super::{Compiler, items, urls};
 use crate::config::Endpoint;
 use crate::config::diagnostic::quote;
@@ -7,7 +7,7 @@ use crate::config::settings::providers::Provider;
 use crate::protocol::UpstreamDialect;
 
 impl Compiler<'_, '_> {
-    /// At least one.
+    /// At least one endpoint; `None` = there is a fault.
     pub(super) fn endpoints(
         &mut self,
         raw: &raw::Account,

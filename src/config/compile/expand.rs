@@ -1,4 +1,4 @@
-//! `accounts[].keys`: one account a key, before anything else looks at accounts.
+//! `accounts[].keys`: makes one account per key, before other code reads the accounts.
 use std::collections::HashMap;
 
 use crate::config::raw::Raw;
@@ -8,7 +8,7 @@ use crate::config::yaml::at::At;
 use crate::config::yaml::decode::{Field, Needed};
 use crate::config::yaml::faults::Faults;
 
-/// Puts `a-1`, `a-2`, … in the place of an account `a` with several keys, also where a pool names it.
+/// Replaces an account `a` with several keys by `a-1`, `a-2`, …, also in the pools that name it.
 pub fn accounts(raw: &mut Raw, faults: &mut Faults) {
     let mut expanded: HashMap<String, Vec<String>> = HashMap::new();
     let Some(list) = raw.accounts.get_mut() else {
@@ -47,7 +47,7 @@ pub fn accounts(raw: &mut Raw, faults: &mut Faults) {
     }
 }
 
-/// One account a key; at least one account, so that a fault in the keys has no consequences elsewhere.
+/// One account per key. There is at least one, so that a fault in the keys has no consequences elsewhere.
 fn copies(at: &At, account: &Account, faults: &mut Faults) -> Vec<Field<Account>> {
     let keys = account.keys.get();
     if account.key.is_given() {
@@ -96,5 +96,5 @@ fn copies(at: &At, account: &Account, faults: &mut Faults) -> Vec<Field<Account>
     copies
 }
 
-/// As many as a configuration may have; the compiler refuses more.
+/// The number of accounts that a configuration may have; the compiler refuses more.
 const MOST_ACCOUNTS: usize = 10_000;

@@ -1,4 +1,4 @@
-//! What a configuration reads besides itself: environment variables, secret files and certificates.
+//! What a configuration refers to: environment variables, secret files and certificates.
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -11,14 +11,14 @@ use crate::config::yaml::at::At;
 use crate::config::yaml::decode::Field;
 use crate::config::yaml::faults::Faults;
 
-/// Reads secrets and certificates, and remembers the secrets for the fingerprint.
+/// Reads secrets and certificates, and keeps the secrets for the fingerprint.
 pub struct Files<'a> {
     env: &'a dyn Fn(&str) -> Option<String>,
     directory: PathBuf,
     credentials: Option<PathBuf>,
     secrets: Vec<Secret>,
     missing: Missing,
-    /// Every file that was looked for, for whoever watches for changes.
+    /// Every file that was looked for, to be watched for changes.
     pub paths: Vec<PathBuf>,
 }
 
@@ -39,7 +39,8 @@ impl<'a> Files<'a> {
         self.read_secret(field.get()?, field.at(), faults)
     }
 
-    /// As [`Files::secret`]. Whoever writes it into the file is told of the better ways.
+    /// The same as [`Files::secret`], but a secret that is in the configuration file itself gets a warning with the
+    /// better ways.
     pub fn secret_kept_elsewhere(
         &mut self,
         field: &Field<RawSecret>,
@@ -54,7 +55,7 @@ impl<'a> Files<'a> {
         self.secret(field, faults)
     }
 
-    /// As [`Files::secret`], of a raw value.
+    /// The same as [`Files::secret`], for a raw value.
     pub fn read_secret(&mut self, raw: &RawSecret, at: &At, faults: &mut Faults) -> Option<Secret> {
         let text = match raw {
             RawSecret::Inline(secret) => Ok(secret.expose().to_owned()),
@@ -110,37 +111,37 @@ impl<'a> Files<'a> {
         Some(secret)
     }
 
-    /// What stands in the place of a secret that is not there; no two are equal.
+    /// A placeholder for a missing secret; no two placeholders are equal.
     fn stand_in(&mut self) -> Secret {
         let secret = Secret::new(format!("{STAND_IN}{}", self.secrets.len()));
         self.secrets.push(secret.clone());
         secret
     }
 
-    /// Whether a secret is not there, and that is tolerated: what it should hold cannot be looked at.
+    /// Whether the secret is missing and this is tolerated, so that its content cannot be checked.
     pub fn is_stand_in(&self, secret: &Secret) -> bool {
         self.missing == Missing::Tolerated && secret.expose().starts_with(STAND_IN)
     }
 
-    /// Whether files that are not there are no faults.
+    /// Whether missing files are tolerated instead of being faults.
     pub fn tolerates_missing(&self) -> bool {
         self.missing == Missing::Tolerated
     }
 
-    /// The path that a path of the configuration stands for.
+    /// The path in the file system for a path in the configuration.
     pub fn resolve(&self, path: &Path) -> PathBuf {
         let credential = self
             .credentials
             .as_deref()
             .map(|directory| directory.join(path));
         match credential {
-            // `join` with an absolute path is that path.
+            // If `path` is absolute, `join` returns it unchanged.
             Some(credential) if credential.exists() => credential,
             _ => self.directory.join(path),
         }
     }
 
-    /// The text of a file, bounded; or why not.
+    /// The text of a file with a limited length, or why it cannot be read.
     pub fn read(&mut self, path: &Path) -> Result<String, String> {
         use std::io::Read as _;
 
@@ -157,7 +158,7 @@ impl<'a> Files<'a> {
         Ok(text)
     }
 
-    /// SHA-256 over the file's own hash and every secret read.
+    /// SHA-256 over the file's own hash and every secret that was read.
     pub fn fingerprint(&self, hash: &[u8; 32]) -> [u8; 32] {
         let mut digest = Sha256::new();
         digest.update(hash);
@@ -169,7 +170,7 @@ impl<'a> Files<'a> {
     }
 }
 
-/// Whether `text` is PEM with one of the `labels`; or what it is instead.
+/// Checks that `text` is PEM with one of the `labels`; the error tells what it is instead.
 pub fn check_pem(text: &str, labels: &[&str]) -> Result<(), String> {
     let mut found = None;
     let mut rest = text;
@@ -183,7 +184,7 @@ pub fn check_pem(text: &str, labels: &[&str]) -> Result<(), String> {
             ));
         };
         let base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=\r\n \t".contains(&byte);
-        // An old-style encrypted key has headers with colons instead.
+        // A key that is encrypted in the old style has headers with colons instead.
         if body.trim().is_empty() || !body.bytes().all(base64) {
             return Err(format!("a PEM block `{label}` that is not base64"));
         }
@@ -199,7 +200,7 @@ pub fn check_pem(text: &str, labels: &[&str]) -> Result<(), String> {
     })
 }
 
-/// Without the number of the error, which says less than its words.
+/// The error without its number, which adds nothing.
 fn say(err: &std::io::Error) -> String {
     match err.kind() {
         std::io::ErrorKind::NotFound => "no such file".to_owned(),
@@ -216,7 +217,7 @@ fn trim_newline(text: &str) -> &str {
 }
 
 const STAND_IN: &str = "a-secret-that-is-not-there-";
-/// Certificate chains stay below 64 KiB.
+/// Longest file in bytes. Certificate chains stay below 64 KiB.
 const LONGEST_FILE: u64 = 1 << 20;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Header names and values that an account or a rewrite adds, and header names that a condition looks at.
+//! Header names and values that an account or a rewrite sets, and header names that a condition matches.
 use http::{HeaderName, HeaderValue};
 
 use super::Compiler;
@@ -10,7 +10,7 @@ use crate::config::yaml::at::At;
 use crate::config::yaml::decode::{Field, Map};
 
 impl Compiler<'_, '_> {
-    /// The headers that an account adds, or a rewrite sets.
+    /// The headers that an account or a rewrite sets.
     pub(super) fn headers(
         &mut self,
         field: &Field<Map<RawValue>>,
@@ -42,7 +42,7 @@ impl Compiler<'_, '_> {
         headers
     }
 
-    /// Complains about a header that is Weir's own business.
+    /// Records a fault for a header that Weir sets itself.
     pub(super) fn refuse_header(&mut self, at: &At, name: &HeaderName, done: &str) {
         let hint = if CREDENTIALS.contains(&name.as_str()) {
             "the account's credential is set with `key` and `auth`"
@@ -59,7 +59,7 @@ impl Compiler<'_, '_> {
         self.faults.add_with(at, message, Some(hint.to_owned()));
     }
 
-    /// The headers that a condition looks at, each with its pattern.
+    /// The headers that a condition matches, each with its pattern.
     pub(super) fn matched_headers(
         &mut self,
         field: &Field<Map<LoosePattern>>,
@@ -84,7 +84,7 @@ impl Compiler<'_, '_> {
         name.ok()
     }
 
-    /// A name that a route may look at: not one that holds the client's credential.
+    /// The name of a header that a route may match: it must not hold the client's credential.
     fn matched_header_name(&mut self, at: &At, text: &str) -> Option<HeaderName> {
         let name = self.header_name(at, text)?;
         if CREDENTIALS.contains(&name.as_str()) {
@@ -126,7 +126,7 @@ const CREDENTIALS: &[&str] = &[
     "x-api-key",
     "x-goog-api-key",
 ];
-/// RFC 9110, 7.6.1, and what came before it.
+/// Hop-by-hop headers: RFC 9110, 7.6.1, and older ones.
 const HOP_BY_HOP: &[&str] = &[
     "connection",
     "expect",
@@ -139,5 +139,5 @@ const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 const FRAMING: &[&str] = &["accept-encoding", "content-encoding", "content-length"];
-/// Servers refuse requests with more.
+/// Most headers of one list. Servers refuse requests with more.
 const MOST_HEADERS: usize = 100;

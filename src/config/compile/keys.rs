@@ -1,4 +1,4 @@
-//! `keys` and `groups`: who may call.
+//! `keys`, `groups` and `projects`: who may call.
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ impl Compiler<'_, '_> {
         let mut names: HashMap<Arc<str>, Arc<str>> = HashMap::new();
         for item in items(&raw.keys) {
             let key = item.get().and_then(|key| {
-                // Without the section every group is declared by being used.
+                // Without the section, every group is declared by its use.
                 if raw.groups.is_given() {
                     groups.find(&key.group, self.faults);
                 }
@@ -47,7 +47,7 @@ impl Compiler<'_, '_> {
                 && let Some(san) = &key.san
             {
                 self.certificate(raw, raw_key);
-                // One who shows only a certificate is one key.
+                // A certificate alone identifies only one key.
                 if key.digest == NO_DIGEST
                     && let Some(other) = names.insert(Arc::clone(san), Arc::clone(&key.name))
                 {
@@ -81,7 +81,7 @@ impl Compiler<'_, '_> {
         complete.then_some(keys)
     }
 
-    /// Nobody can show one where no listener asks for it.
+    /// Records a fault if no listener requests client certificates.
     fn certificate(&mut self, raw: &Raw, key: &raw::ClientKey) {
         let asks = items(&raw.listen)
             .iter()
@@ -120,7 +120,7 @@ impl Compiler<'_, '_> {
             );
         }
         let limits = self.limits(&raw.limits);
-        // A list that was refused must not turn into "all".
+        // A list that was refused must not become "all".
         let wrong = [
             raw.group.is_wrong(),
             raw.pools.is_wrong(),
@@ -152,7 +152,7 @@ impl Compiler<'_, '_> {
         })
     }
 
-    /// What the requests of a key may name.
+    /// The projects that requests of a key may name; `None` = all.
     fn key_projects(&mut self, raw: &raw::ClientKey) -> Option<Vec<Arc<str>>> {
         let own = label(&raw.project);
         if !raw.projects.is_given() {
@@ -169,7 +169,8 @@ impl Compiler<'_, '_> {
         Some(named)
     }
 
-    /// The declared projects. The others, which have no limits, are those that accounts, keys and routes merely name.
+    /// The declared projects. Projects that are only named by accounts, keys and routes follow elsewhere and have no
+    /// limits.
     pub(super) fn projects(&mut self, raw: &Raw) -> Vec<Project> {
         let declared = items(&raw.projects).iter().filter_map(Field::get);
         declared
@@ -180,7 +181,7 @@ impl Compiler<'_, '_> {
             .collect()
     }
 
-    /// The declared groups, then those that keys merely name, which have no limits.
+    /// The declared groups, then the groups that keys merely name, which have no limits.
     pub(super) fn groups(&mut self, raw: &Raw) -> Vec<Group> {
         let declared = items(&raw.groups).iter().filter_map(Field::get);
         let declared = declared.map(|group| (label(&group.name), self.limits(&group.limits)));

@@ -7,7 +7,7 @@ use crate::config::yaml::decode::Field;
 use crate::outcome::Caps;
 
 impl Compiler<'_, '_> {
-    /// The limits of a key, of a group or of everyone.
+    /// The limits of a key, of a group, of a project or of everyone.
     pub(super) fn limits(&mut self, field: &Field<raw::ClientLimits>) -> Caps {
         let Some(raw) = field.get() else {
             return Caps::default();
@@ -34,5 +34,5 @@ impl Compiler<'_, '_> {
     }
 }
 
-/// Seconds.
+/// In seconds.
 const DAY: u64 = 86_400;

@@ -1,7 +1,8 @@
-//! Raw → [`Config`], or faults: defaults, references, ranges and everything else that one member alone cannot show.
+//! Raw → [`Config`], or faults: defaults, references, ranges and all other checks for which a single member is not
+//! enough.
 //!
-//! Goes on after a fault, so that all are found at once. A value that was already refused by the decoder is not
-//! complained about a second time.
+//! Continues after a fault, so that all faults are found at once. A value that the decoder has refused gets no second
+//! fault.
 mod accounts;
 mod admin;
 mod alerts;
@@ -42,25 +43,26 @@ use routes::Known;
 
 pub use urls::{base_url, token_url};
 
-/// What a configuration is read from, besides its text.
+/// The surroundings from which a configuration is read, besides its text.
 pub struct World<'a> {
-    /// The environment.
+    /// The environment variables.
     pub env: &'a dyn Fn(&str) -> Option<String>,
-    /// Where relative paths begin.
+    /// The directory at which relative paths begin.
     pub directory: PathBuf,
     pub now: SystemTime,
     pub missing: Missing,
 }
 
-/// What becomes of secrets and certificates that are not there.
+/// How missing secrets and certificates are treated.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Missing {
     Refused,
-    /// They are warnings, and something stands in their place: such a configuration must not be run.
+    /// They are warnings, and placeholders replace them: such a configuration must not be run.
     Tolerated,
 }
 
-/// Compiles. The values returned together with faults must not be used; `None` = there is certainly a fault.
+/// Compiles a configuration. A value that is returned together with faults must not be used; `None` = there certainly
+/// is a fault.
 pub fn compile(
     mut raw: Raw,
     hash: &[u8; 32],
@@ -76,7 +78,7 @@ pub fn compile(
     compiler.config(&raw, hash)
 }
 
-/// Faults and files, passed along.
+/// The faults and files, which every step needs.
 struct Compiler<'a, 'b> {
     faults: &'a mut Faults,
     files: Files<'b>,
@@ -170,7 +172,8 @@ impl Compiler<'_, '_> {
         })
     }
 
-    /// Whether a list has at most so many entries. Far above real use; what is checked below may cost their square.
+    /// Whether a list has at most `most` entries; otherwise a fault is recorded. The limit is far above real use,
+    /// because later checks may take quadratic time.
     fn is_bounded<T>(&mut self, field: &Field<Vec<T>>, most: usize) -> bool {
         let length = field.get().map_or(0, Vec::len);
         if length > most {
@@ -182,7 +185,7 @@ impl Compiler<'_, '_> {
         length <= most
     }
 
-    /// Complains about a list that is given but empty. `otherwise` is what leaving it out means.
+    /// Records a fault for an empty list. `otherwise` is the meaning of an absent one.
     fn refuse_empty<T>(&mut self, field: &Field<Vec<T>>, otherwise: &str) {
         if field.get().is_some_and(Vec::is_empty) {
             let hint = format!("leave it out: then it is {otherwise}");
@@ -200,7 +203,7 @@ fn items<T>(section: &Field<Vec<Field<T>>>) -> &[Field<T>] {
     section.get().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// A number whose declared range fits 32 bits.
+/// A number that fits 32 bits by its declared range.
 fn small(field: &Field<Whole>) -> Option<u32> {
     u32::try_from(field.get()?.0).ok()
 }
@@ -209,7 +212,7 @@ fn label(field: &Field<Name>) -> Option<Arc<str>> {
     field.get().map(|name| name.0.as_str().into())
 }
 
-/// The declared projects and every other project name, once. A pattern in a route is no name.
+/// The declared projects and every other project that is named, each once. A pattern in a route is not a name.
 fn with_named(
     declared: Vec<Project>,
     accounts: &[Arc<Account>],

@@ -1,4 +1,4 @@
-//! The names of a section: unique, and what references lead to.
+//! The names of a section, which must be unique and which references are resolved with.
 use std::collections::{HashMap, HashSet};
 
 use crate::config::diagnostic::{did_you_mean, one_of, quote};
@@ -8,16 +8,16 @@ use crate::config::yaml::faults::Faults;
 
 /// Name → position, in the order of the file.
 pub struct Names {
-    /// `an account`.
+    /// The noun for messages, such as `an account`.
     what: &'static str,
     list: Vec<String>,
     positions: HashMap<String, usize>,
-    /// Some name, or the whole section, could not be read: a reference that leads nowhere may have meant that one.
+    /// Whether a name, or the whole section, could not be read: then a reference without a match may mean that name.
     incomplete: bool,
 }
 
 impl Names {
-    /// The names of a section, duplicates being faults.
+    /// The names of a section. Duplicates are faults.
     pub fn of<T>(
         section: &Field<Vec<Field<T>>>,
         name: impl Fn(&T) -> &Needed<Name>,
@@ -56,7 +56,7 @@ impl Names {
         names
     }
 
-    /// As [`Names::of`], for pools: without the section there is one named `default`.
+    /// The same as [`Names::of`], for pools: without the section there is one pool named `default`.
     pub fn of_pools<T>(
         section: &Field<Vec<Field<T>>>,
         name: impl Fn(&T) -> &Needed<Name>,
@@ -70,7 +70,7 @@ impl Names {
         names
     }
 
-    /// The position that a reference leads to; one that leads nowhere is a fault.
+    /// The position of the name that is referred to. A reference without a match is a fault.
     pub fn find(&self, reference: &Field<Name>, faults: &mut Faults) -> Option<usize> {
         let Name(text) = reference.get()?;
         let position = self.position(text);
@@ -96,7 +96,7 @@ impl Names {
         position
     }
 
-    /// The positions of a list of references. A name that occurs twice is a fault.
+    /// The positions of the names in a list of references. A name that occurs twice is a fault.
     pub fn find_all(&self, references: &[Field<Name>], faults: &mut Faults) -> Vec<usize> {
         let mut found = Vec::with_capacity(references.len());
         let mut seen = HashSet::new();

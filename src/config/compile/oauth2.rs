@@ -12,7 +12,7 @@ use crate::config::yaml::at::At;
 use crate::config::yaml::decode::Field;
 
 impl Compiler<'_, '_> {
-    /// `Some(None)` = the account has a key, or nothing.
+    /// `Some(None)` = the account has a key, or no credential.
     #[expect(
         clippy::option_option,
         reason = "outer: whether it could be compiled; inner: whether there is one"
@@ -27,7 +27,7 @@ impl Compiler<'_, '_> {
             self.faults.add_with(raw.key.at(), message, Some(hint));
         }
         let section = section.oauth2.get()?;
-        // Everything is looked at before anything returns, so that all faults are found.
+        // All parts are compiled before the first return, so that all faults are found.
         let mut scopes = self.scopes(&section.scopes);
         let params = self.params(section);
         let audience = section.audience.get().map(|audience| audience.0.clone());
@@ -81,7 +81,7 @@ impl Compiler<'_, '_> {
                 Some(endpoint)
             }
             Err((expected, hint)) => {
-                // It may hold credentials by mistake, so no part of it is shown.
+                // The value may contain credentials by mistake, so no part of it is shown.
                 let message = format!("found something else, expected {expected}");
                 self.faults.add_with(at, message, hint);
                 None
@@ -219,7 +219,7 @@ impl Compiler<'_, '_> {
         params
     }
 
-    /// As it stands, or from where it is kept.
+    /// A literal text, or a secret that is kept elsewhere.
     pub(super) fn text_or_secret(&mut self, field: &Field<RawValue>) -> Option<Secret> {
         match field.get()? {
             RawValue::Text(text) => Some(Secret::new(text.as_str())),
@@ -228,9 +228,9 @@ impl Compiler<'_, '_> {
     }
 }
 
-/// What a service account's token is good for, unless it is told: every API of Google Cloud that its roles allow.
+/// The default scope for a service account: every API of Google Cloud that its roles permit.
 const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
-/// Members of the form that have settings of their own, or none.
+/// Members of the form that have settings of their own, or that cannot be set.
 const OWN_MEMBERS: &[(&str, &str)] = &[
     ("audience", "it has its own setting: audience"),
     ("assertion", "it is made from `service_account`"),

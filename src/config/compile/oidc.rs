@@ -7,7 +7,7 @@ use crate::config::yaml::decode::Field;
 use crate::config::{Oidc, Role};
 
 impl Compiler<'_, '_> {
-    /// `Some(None)` = there is none.
+    /// `Some(None)` = there is no OpenID provider.
     #[expect(
         clippy::option_option,
         reason = "outer: whether it could be compiled; inner: whether there is one"
@@ -131,5 +131,5 @@ impl Compiler<'_, '_> {
 
 const DEFAULT_SCOPES: [&str; 3] = ["openid", "profile", "email"];
 
-/// Where people come back to.
+/// The path to which the provider redirects after the sign-in.
 const CALLBACK: &str = "/admin/api/v1/oidc/callback";

@@ -1,4 +1,4 @@
-//! `pools`: references to accounts, and fallbacks that end somewhere.
+//! `pools`: references to accounts, and fallbacks without cycles.
 use std::collections::HashSet;
 
 use super::names::Names;
@@ -64,11 +64,11 @@ impl Compiler<'_, '_> {
         })
     }
 
-    /// One fault per cycle, at its first pool in the file.
+    /// Records one fault per cycle, at its first pool in the file.
     fn refuse_cycles(&mut self, raw: &Raw, pools: &[Option<Pool>]) {
         let pool = |position: usize| pools.get(position)?.as_ref();
         let next = |position: usize| pool(position)?.fallback;
-        // The walk on which a pool was first seen; each pool is walked through once.
+        // For each pool, the start of the walk that first visited it; each pool is visited once.
         let mut seen: Vec<Option<usize>> = vec![None; pools.len()];
         for start in 0..pools.len() {
             let mut at = Some(start);
@@ -101,7 +101,7 @@ impl Compiler<'_, '_> {
         }
     }
 
-    /// An account in no pool serves nothing.
+    /// Warns of accounts that are in no pool, because they serve nothing.
     fn warn_of_idle(&mut self, raw: &Raw, pools: &[Option<Pool>]) {
         if pools.iter().any(Option::is_none) {
             return;
@@ -119,7 +119,7 @@ impl Compiler<'_, '_> {
         }
     }
 
-    /// Where everything goes when there are no routes.
+    /// The pool for all requests if there are no routes.
     pub(super) fn default_pool(&mut self, raw: &Raw, names: &Names) -> Option<usize> {
         if raw.routes.is_given() && !items(&raw.routes).is_empty() || raw.routes.is_wrong() {
             return None;
@@ -139,7 +139,7 @@ impl Compiler<'_, '_> {
     }
 }
 
-/// The pool that is meant when none is named: `default`, or the only one.
+/// The pool that is meant if none is named: `default`, or the only one.
 pub(super) fn implied_pool(names: &Names) -> Option<usize> {
     let only = || names.list().first().filter(|_| names.list().len() == 1);
     names

@@ -18,7 +18,7 @@ use crate::config::{
     Glob, LongPrice, MediaPrices, OwnPrices, Price, PriceTerms, TierPrice, ToolPrices, UnitPrices,
 };
 
-/// USD for one unit, by code.
+/// USD for one unit of each currency, by code.
 type Rates = BTreeMap<String, f64>;
 
 impl Compiler<'_, '_> {
@@ -34,7 +34,7 @@ impl Compiler<'_, '_> {
         let mut complete = rates.is_some();
         let mut rates = rates.unwrap_or_default();
         complete &= self.add_prices(raw, &rates, &mut prices);
-        // After the list: the first match wins.
+        // The file's prices follow the list, because the first match wins.
         if let Some(filed) = &raw.filed {
             let own = self.rates(filed);
             complete &= own.is_some();
@@ -67,7 +67,7 @@ impl Compiler<'_, '_> {
         complete
     }
 
-    /// What the currencies are worth. `None` = there is a fault.
+    /// The exchange rates of the currencies. `None` = there is a fault.
     fn rates(&mut self, raw: &raw::Prices) -> Option<Rates> {
         let mut rates = Rates::new();
         let mut complete = !raw.currency.is_wrong();
@@ -111,7 +111,7 @@ impl Compiler<'_, '_> {
         day
     }
 
-    /// Rates grow old.
+    /// Warns of exchange rates that are too old.
     fn as_of(&mut self, field: &Field<Text>) {
         let Some(day) = self.day(field) else {
             return;
@@ -150,7 +150,7 @@ impl Compiler<'_, '_> {
         })
     }
 
-    /// What an entry says beside its rates, in dollars by `rate`.
+    /// The terms of an entry besides its token prices, converted to dollars by `rate`.
     fn terms(&mut self, raw: &raw::Price, rate: f64) -> Option<PriceTerms> {
         let usd = |field: &Field<Number>| field.get().map(|price| price.0 * rate);
         let tools = raw.tools.get().map(|tools| ToolPrices {
@@ -194,7 +194,7 @@ impl Compiler<'_, '_> {
         })
     }
 
-    /// What longer prompts cost, by rising thresholds; empty where nothing is said. `None` = there is a fault.
+    /// The prices for longer prompts, by rising thresholds; empty if there are none. `None` = there is a fault.
     fn longs(&mut self, field: &Field<OneOrMore<raw::Long>>, rate: f64) -> Option<Vec<LongPrice>> {
         let mut longs: Vec<LongPrice> = Vec::new();
         let mut complete = !field.is_wrong();
@@ -222,7 +222,7 @@ impl Compiler<'_, '_> {
         complete.then_some(longs)
     }
 
-    /// What service tiers cost. `None` = there is a fault.
+    /// The prices of service tiers. `None` = there is a fault.
     fn tiers(
         &mut self,
         field: &Field<Map<raw::Tier>>,
@@ -270,7 +270,7 @@ impl Compiler<'_, '_> {
         })))
     }
 
-    /// Whether a figure is in its range.
+    /// Whether a number is in its range; otherwise a fault is recorded.
     fn figure(&mut self, at: &At, figure: f64, (what, hint): (&str, &str)) -> bool {
         let fits = (0.0..=MOST_FIGURE).contains(&figure);
         if !fits {
@@ -280,7 +280,7 @@ impl Compiler<'_, '_> {
         fits
     }
 
-    /// Names and their figures: factors, say. `None` = there is a fault.
+    /// Names with their numbers, such as factors. `None` = there is a fault.
     fn figures(
         &mut self,
         field: &Field<Map<Number>>,
@@ -300,7 +300,7 @@ impl Compiler<'_, '_> {
         complete.then_some(figures)
     }
 
-    /// USD for one unit of the currency; `None` inside = nobody says what it is worth.
+    /// USD for one unit of the currency; `Some(None)` = the exchange rate is unknown.
     #[expect(
         clippy::option_option,
         reason = "a fault is something else than a rate that is missing"
@@ -357,7 +357,7 @@ fn media(field: &Field<raw::Media>, rate: f64) -> MediaPrices {
     media.unwrap_or_default()
 }
 
-/// `None` = nothing is said.
+/// `None` = the list is empty.
 fn given(longs: Vec<LongPrice>) -> Option<Vec<LongPrice>> {
     (!longs.is_empty()).then_some(longs)
 }
@@ -371,7 +371,7 @@ fn today(now: SystemTime) -> Option<Date> {
     Some(now.to_zoned(TimeZone::UTC).date())
 }
 
-/// Whether `first` surely matches all that `second` does. Patterns are compared only as far as that is plain.
+/// Whether `first` certainly matches everything that `second` matches. Patterns are compared only in simple cases.
 fn hides(first: &Glob, second: &Glob) -> bool {
     let is_plain = |text: &str| !text.contains(['*', '?', '[', '{', '\\']);
     let (one, other) = (first.pattern(), second.pattern());
@@ -384,17 +384,17 @@ fn hides(first: &Glob, second: &Glob) -> bool {
     }
 }
 
-/// What is expected of tiers and regions, and a hint.
+/// The expected value and the hint for tiers and regions.
 const FACTOR: (&str, &str) = ("a factor", "half the price is 0.5");
 const PICTURE: (&str, &str) = ("a price", "USD for one picture, or units of `currency`");
 
-/// The dearest tier costs six times the ordinary, the dearest picture less than a dollar.
+/// The most expensive tier costs six times the ordinary price, the most expensive image less than a dollar.
 const MOST_FIGURE: f64 = 100.0;
 
-/// The dearest currency is worth less than four dollars.
+/// The most valuable currency is worth less than four dollars.
 const MOST_RATE: f64 = 1_000.0;
 
-/// A quarter.
+/// A quarter of a year.
 const OLD_DAYS: i32 = 92;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::config::yaml::decode::Field;
 use crate::config::{Endpoint, Prometheus};
 
 impl Compiler<'_, '_> {
-    /// The section; `None` = it is absent, or there is a fault.
+    /// Compiles the section; `None` = it is absent, or there is a fault.
     pub(super) fn prometheus(&mut self, root: &Raw) -> Option<Prometheus> {
         let raw = root.prometheus.get()?;
         let endpoint = self.prometheus_url(raw);
@@ -44,7 +44,7 @@ impl Compiler<'_, '_> {
         let Text(url) = raw.url.get()?;
         let parsed = urls::base_url(url, 1);
         let hint = if url.contains('@') {
-            // What stands there may be a password, so it is not shown.
+            // The credential may be a password, so it is not shown.
             let message = "found a URL with a credential in it, expected one without";
             let hint = "use `token` or `basic_auth`".to_owned();
             self.faults.add_with(raw.url.at(), message, Some(hint));
@@ -125,5 +125,5 @@ impl Compiler<'_, '_> {
     }
 }
 
-/// Labels of the series themselves.
+/// Labels that the series have themselves.
 const OWN_LABELS: &[&str] = &["kind", "name", "run_id", "scope", "window"];

@@ -1,7 +1,7 @@
-//! `rewrites`: conditions, and changes that cannot hurt.
+//! `rewrites`: conditions, and changes that are safe.
 //!
-//! What a rewrite may not touch: `/stream`, because how the answer comes is between the client and Weir; all of `/model`
-//! but its replacement; headers that carry credentials or belong to a connection.
+//! A rewrite may not change `/stream`, because the client must be able to read the answer that it requested; it may
+//! only replace `/model` as a whole; and it may not change headers that carry credentials or belong to a connection.
 use bytes::Bytes;
 use http::HeaderName;
 
@@ -20,7 +20,7 @@ use crate::protocol::system::Addition;
 
 impl Compiler<'_, '_> {
     pub(super) fn rewrites(&mut self, raw: &Raw, known: &Known<'_>) -> Option<Vec<Rewrite>> {
-        // Their names are not referred to, but they must be unique.
+        // Nothing refers to the names of rewrites, but they must be unique.
         let _ = Names::of(
             &raw.rewrites,
             |rewrite| &rewrite.name,
@@ -103,7 +103,7 @@ impl Compiler<'_, '_> {
             let message = "found an empty list, expected at least one condition";
             self.faults.add_with(field.at(), message, Some(hint));
         }
-        // All are looked at, so that every fault is found.
+        // All conditions are compiled, so that every fault is found.
         let conditions: Vec<Option<Condition>> = list
             .iter()
             .map(|item| {
@@ -119,7 +119,7 @@ impl Compiler<'_, '_> {
     }
 
     fn rewrite_when(&mut self, raw: &raw::RewriteWhen) -> Option<When> {
-        // A condition that was refused must not turn into one that always holds.
+        // A condition that was refused must not become one that always holds.
         let wrong = [
             raw.model.is_wrong(),
             raw.dialect.is_wrong(),
@@ -206,7 +206,7 @@ impl Compiler<'_, '_> {
                     };
                     ranges.extend(pointer.map(|pointer| (pointer, range)));
                 }
-                // One of them was complained about.
+                // One of the bounds has a fault already.
                 _ if numbers.len() < bounds.len() => {}
                 [_, _] => {
                     let message = "found the higher bound first, expected `[low, high]`";
@@ -237,7 +237,8 @@ impl Compiler<'_, '_> {
         }
     }
 
-    /// Some upstreams read names regardless of case, so another case is no way around this.
+    /// Refuses changes to certain members. Some upstreams ignore the case of names, so another case cannot circumvent
+    /// this.
     fn may_change(&mut self, at: &At, pointer: &Pointer, change: Change) {
         let member = pointer.member().replace('\u{17f}', "s");
         let hint = if member.eq_ignore_ascii_case("stream") {
@@ -274,7 +275,7 @@ fn entries<T>(field: &Field<Map<T>>) -> &[(At, String, Field<T>)] {
     field.get().map(|map| map.0.as_slice()).unwrap_or_default()
 }
 
-/// How a value is changed.
+/// The kind of change.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Change {
     Set,

@@ -1,4 +1,4 @@
-//! `routes`: conditions and where they lead.
+//! `routes`: conditions, and the pools for requests that meet them.
 use super::names::Names;
 use super::pools::implied_pool;
 use super::{Compiler, items};
@@ -9,14 +9,15 @@ use crate::config::raw::values::Pattern;
 use crate::config::yaml::decode::Field;
 use crate::config::{Group, Pool, Route, When};
 
-/// The names that conditions can match; `None` when nothing is to be said of those that match none.
+/// The names that conditions can match; `None` = conditions that match none get no warning.
 pub(super) struct Known<'a> {
     pub keys: Option<Vec<&'a str>>,
     pub groups: Option<Vec<&'a str>>,
 }
 
 impl<'a> Known<'a> {
-    /// Nothing is said when a name could not be read, nor when there are so many that looking would take long.
+    /// The lists are `None` if a name could not be read, or if there are so many names that comparing them would take
+    /// long.
     pub(super) fn new(raw: &Raw, keys: &'a Names, groups: &'a [Group]) -> Self {
         let complete = keys.is_complete() && !raw.groups.is_wrong();
         let conditions = items(&raw.routes).len() + items(&raw.rewrites).len();
@@ -114,7 +115,7 @@ impl Compiler<'_, '_> {
     fn when(&mut self, raw: &raw::When) -> Option<When> {
         let glob = |field: &Field<Pattern>| field.get().map(|pattern| pattern.0.clone());
         let header = self.matched_headers(&raw.header);
-        // A condition that was refused must not turn into one that always holds.
+        // A condition that was refused must not become one that always holds.
         let wrong = [
             raw.model.is_wrong(),
             raw.dialect.is_wrong(),
@@ -168,5 +169,5 @@ impl Compiler<'_, '_> {
     }
 }
 
-/// Routes and rewrites × keys that are compared for the sake of a warning.
+/// Most comparisons of conditions in routes and rewrites with keys, for the sake of a warning.
 const MOST_COMPARISONS: usize = 1_000_000;

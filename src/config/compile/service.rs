@@ -1,4 +1,4 @@
-//! `listen`, `server`, `retry`, `keepalive` and `log`: what concerns the process as a whole.
+//! `listen`, `server`, `retry`, `keepalive` and `log`: settings of the whole process.
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -174,7 +174,7 @@ impl Compiler<'_, '_> {
         })
     }
 
-    /// Nobody may call: that is never what is meant.
+    /// Records a fault if nobody may call, which is never intended.
     pub(super) fn require_callers(&mut self, raw: &Raw) {
         let anonymous = raw.anonymous.value();
         let keys = raw.keys.is_wrong() || !items(&raw.keys).is_empty();
@@ -190,7 +190,7 @@ impl Compiler<'_, '_> {
     }
 }
 
-/// `None` inside = nothing is kept.
+/// `Some(None)` = nothing is stored.
 pub(super) fn responses(
     section: &Section<raw::responses::Responses>,
 ) -> Option<Option<ResponseStore>> {
@@ -229,10 +229,10 @@ pub(super) fn websocket(section: &Section<raw::WebSocket>) -> Option<WebSocket> 
     Some(WebSocket { max_age })
 }
 
-/// Whether two listeners cannot both have their address.
+/// Whether two listeners conflict about their address.
 pub(super) fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     let same_family = a.is_ipv4() == b.is_ipv4();
-    // Port 0 is a different free port each time.
+    // Port 0 means a different free port each time.
     a.port() == b.port()
         && a.port() != 0
         && (a.ip() == b.ip() || same_family && (a.ip().is_unspecified() || b.ip().is_unspecified()))

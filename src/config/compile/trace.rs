@@ -8,13 +8,13 @@ use crate::config::raw::Raw;
 use crate::config::raw::values::Text;
 
 impl Compiler<'_, '_> {
-    /// The section; `None` = it is absent, or there is a fault.
+    /// Compiles the section; `None` = it is absent, or there is a fault.
     pub(super) fn trace(&mut self, root: &Raw) -> Option<Trace> {
         let raw = root.trace.get()?;
         let Text(url) = raw.otlp.get()?;
         let base = url.trim_end_matches('/');
         let base = base.strip_suffix("/v1/traces").unwrap_or(base);
-        // What stands before an `@` may be a password, so it is not shown.
+        // The part before an `@` may contain a password, so it is not shown.
         let shown = if url.contains('@') {
             "a URL with a credential in it".to_owned()
         } else {

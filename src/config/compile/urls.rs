@@ -7,10 +7,10 @@ use crate::config::secret::Secret;
 use crate::config::{Egress, EgressKind, Endpoint};
 use crate::protocol::UpstreamDialect;
 
-/// What is wrong with a URL (what was expected), and a hint.
+/// Why a URL is refused: what was expected, and a hint.
 pub type Refusal = (&'static str, Option<String>);
 
-/// A base URL in its parts.
+/// Splits a base URL into its parts.
 pub fn base_url(text: &str, weight: u32) -> Result<Endpoint, Refusal> {
     let expected = "a URL such as `https://api.example.com/v1`";
     if text.contains(['?', '#']) {
@@ -56,7 +56,7 @@ pub fn base_url(text: &str, weight: u32) -> Result<Endpoint, Refusal> {
     })
 }
 
-/// The URL of a token endpoint. Path and query stay as they are: nothing is added to them.
+/// Splits the URL of a token endpoint. Path and query stay as they are: nothing is appended to them.
 pub fn token_url(text: &str) -> Result<Endpoint, Refusal> {
     let expected = "a URL such as `https://login.example.com/oauth2/token`";
     let uri: Uri = text.parse().map_err(|_| (expected, None))?;
@@ -67,7 +67,7 @@ pub fn token_url(text: &str) -> Result<Endpoint, Refusal> {
     let path = uri
         .path_and_query()
         .map_or("/", http::uri::PathAndQuery::as_str);
-    // The host alone: what a base may not end in, a token endpoint may.
+    // Only the host is checked as a base URL: a token endpoint may have paths that a base URL may not have.
     let host = text.strip_suffix(path).unwrap_or(text);
     let endpoint = base_url(host, 1).map_err(|(_, hint)| (expected, hint))?;
     Ok(Endpoint {
@@ -76,7 +76,7 @@ pub fn token_url(text: &str) -> Result<Endpoint, Refusal> {
     })
 }
 
-/// What is odd about a base URL for this dialect, though it may be right.
+/// Why a base URL is unusual for this dialect, though it may be right.
 pub fn odd_base(endpoint: &Endpoint, dialect: UpstreamDialect) -> Option<String> {
     let path = endpoint.path.as_str();
     let origin = &endpoint.origin;
@@ -105,9 +105,9 @@ pub fn odd_base(endpoint: &Endpoint, dialect: UpstreamDialect) -> Option<String>
     }
 }
 
-/// Whether what is sent to this host stays on the machine, or in the hands of its cloud.
+/// Whether data for this host stays on the machine or within its cloud.
 pub fn is_local(host: &str) -> bool {
-    // Clouds serve tokens to their machines from a link-local address.
+    // Clouds provide tokens to their machines at a link-local address.
     let local = |address: IpAddr| match address {
         IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
         IpAddr::V6(address) => address.is_loopback(),
@@ -115,13 +115,13 @@ pub fn is_local(host: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(local)
 }
 
-/// An egress proxy. The text may hold a password, so no part of it is ever shown.
+/// Parses the URL of an egress proxy. The text may contain a password, so no part of it is ever shown.
 pub fn egress(text: &str) -> Result<Egress, Refusal> {
     let expected = "`http://host:port` or `socks5://user:password@host:port`";
     let uri: Uri = text.parse().map_err(|_| (expected, None))?;
     let (kind, default_port) = match uri.scheme_str() {
         Some("http") => (EgressKind::Http, 3128),
-        // `socks5h` is how curl says that the proxy resolves names; weir always lets it.
+        // In curl, `socks5h` means that the proxy resolves names; Weir always leaves that to the proxy.
         Some("socks5" | "socks5h") => (EgressKind::Socks5, 1080),
         Some("https") => {
             return Err((
@@ -143,7 +143,7 @@ pub fn egress(text: &str) -> Result<Egress, Refusal> {
             let hint = || Some("user and password are percent-encoded".to_owned());
             let user = decode(user).ok_or_else(|| (expected, hint()))?;
             let password = decode(password).ok_or_else(|| (expected, hint()))?;
-            // RFC 1929: a length is one byte.
+            // RFC 1929 has one byte for a length.
             if user.is_empty() || user.len() > 255 || password.len() > 255 {
                 return Err((
                     expected,
@@ -165,7 +165,7 @@ pub fn egress(text: &str) -> Result<Egress, Refusal> {
 fn host_and_port(authority: &http::uri::Authority, default: u16) -> Option<(String, u16)> {
     let host = authority.host();
     let after_host = authority.as_str().rsplit_once(host)?.1;
-    // Not `Authority::port`, to which a port out of range is none at all.
+    // `Authority::port` treats a port out of range as missing.
     let port = match after_host.strip_prefix(':') {
         Some(port) => port.parse().ok().filter(|port| *port != 0)?,
         None => default,
@@ -183,7 +183,7 @@ fn host_and_port(authority: &http::uri::Authority, default: u16) -> Option<(Stri
     (!bare.is_empty() && bare.len() <= 253 && legal).then_some((bare, port))
 }
 
-/// Percent-decoding; `None` where a `%` is not followed by two hex digits, or what comes out is not UTF-8.
+/// Percent-decodes text; `None` if a `%` is not followed by two hex digits, or if the result is not UTF-8.
 fn decode(text: &str) -> Option<String> {
     let mut parts = text.split('%').skip(1);
     let whole = parts.all(|rest| {
@@ -194,14 +194,14 @@ fn decode(text: &str) -> Option<String> {
     decoded.ok().filter(|_| whole).map(Into::into)
 }
 
-/// Ends of URLs that are calls, not bases; as vendors print them in their examples.
+/// Ends of URLs that are calls instead of base URLs; vendors print such URLs in their examples.
 const CALL_SUFFIXES: &[&str] = &[
     "/chat/completions",
     "/v1/messages",
     "/responses",
     "/completions",
 ];
-/// Hosts whose documented OpenAI base has no version.
+/// Hosts whose documented base URL for OpenAI's dialect has no version.
 const VERSIONLESS: &[&str] = &["api.deepseek.com"];
 
 #[cfg(test)]

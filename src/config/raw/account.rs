@@ -115,7 +115,7 @@ HealthCheck {
     interval: Setting<Span> = Span::or(seconds(5)).from(Duration::from_millis(100)).up_to(hours(1)),
 });
 
-/// Weights are shares, not bytes: more digits than this are a mistake.
+/// Weights are shares, not bytes; larger values are probably mistakes.
 fn weight() -> Rule<Whole, Or<Whole>> {
     Whole::or(1).from(0).up_to(10_000)
 }

@@ -70,11 +70,11 @@ impl Words for Effort {
     ];
 }
 
-/// Far above any window.
+/// The range is far above any context window.
 fn tokens() -> Rule<Whole, Otherwise> {
     Whole::otherwise(TABLE).from(1).up_to(1_000_000_000)
 }
 
-/// As many stop strings as any vendor takes.
+/// The highest number of stop strings that any vendor accepts.
 const MOST_STOPS: u64 = 8_191;
 const TABLE: &str = "leave it out: then the built-in table decides";

@@ -22,7 +22,7 @@ ClientLimits {
     usd_per_month: Field<Number> = budget(),
 });
 
-/// How far each of them goes.
+/// The limits in the units of the limiter.
 pub fn caps(limits: &ClientLimits) -> Caps {
     let whole = |field: &Field<Whole>| field.get().map(|count| count.0);
     let usd = |field: &Field<Number>| field.get().map(|usd| nano_usd(usd.0));
@@ -52,22 +52,22 @@ const fn days(count: u64) -> Duration {
     Duration::from_hours(24 * count)
 }
 
-/// Requests per minute, as 32 bits hold them.
+/// The range of requests per minute; it fits 32 bits.
 pub fn requests() -> Rule<Whole, Otherwise> {
     Whole::otherwise(UNLIMITED).from(1).up_to(u32::MAX.into())
 }
 
-/// Requests at once.
+/// The range of requests at the same time.
 pub fn at_once() -> Rule<Whole, Otherwise> {
     Whole::otherwise(UNLIMITED).from(1).up_to(1_000_000)
 }
 
-/// Tokens per minute; the largest published limits are below a billion.
+/// The range of tokens per minute; the largest published limits are below a billion.
 pub fn tokens() -> Rule<Whole, Otherwise> {
     Whole::otherwise(UNLIMITED).from(1).up_to(1_000_000_000_000)
 }
 
-/// USD; money is counted in billionths of a dollar, in 64 bits.
+/// The range of amounts in USD; money is counted in billionths of a dollar, in 64 bits.
 fn budget() -> Rule<Number, Otherwise> {
     Number::otherwise(UNPAID).above(0.0).up_to(1_000_000_000.0)
 }

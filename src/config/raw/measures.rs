@@ -1,4 +1,4 @@
-//! The values that can have a default or a range, and how they are written.
+//! The kinds of values that can have a default or a range, and how they are written.
 use std::cmp::Ordering;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::values::{
 };
 use crate::config::{AccessLog, AdminAddr};
 
-/// Values with an order.
+/// Values that have an order.
 macro_rules! ordered {
     ($($type:ident($value:ty), $noun:literal, $is_code:literal, $show:expr, $json:expr;)*) => {
         $(impl Measure for $type {
@@ -49,7 +49,7 @@ ordered! {
     Span(Duration), "a duration", true, |span| show_span(*span), |span| show_span(*span).into();
 }
 
-/// Values without one.
+/// Values that have no order.
 macro_rules! plain {
     ($($type:ident($value:ty), $show:expr;)*) => {
         $(impl Measure for $type {
@@ -110,7 +110,7 @@ impl<T: Words + PartialEq> Measure for Word<T> {
     }
 }
 
-/// In the largest unit that leaves a whole number.
+/// The duration in the largest unit in which it is a whole number.
 fn show_span(span: Duration) -> String {
     let millis = span.as_millis();
     let units = [(60_000, "m"), (3_600_000, "h"), (86_400_000, "d")];

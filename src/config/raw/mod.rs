@@ -1,7 +1,7 @@
 //! The configuration file, member for member. Doc comments become the descriptions of the JSON Schema.
 //!
-//! A setting is declared once, here, with its default and its range; references and everything that one member alone
-//! cannot show are `compile`'s.
+//! A setting is declared once, here, with its default and its range; `compile` checks references and everything for
+//! which a single member is not enough.
 pub mod account;
 pub mod alerts;
 pub mod capabilities;

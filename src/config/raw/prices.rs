@@ -200,7 +200,7 @@ impl Decode for PriceFile {
 
     fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self> {
         if cursor.node.is_null() {
-            // Whoever writes a file in two steps has not written it yet.
+            // The file may be written in two steps and not be complete yet.
             let hint = "a file of no prices has `[]` in it".to_owned();
             cursor.mismatch("prices", Some(hint), faults);
             return None;
@@ -259,7 +259,7 @@ impl JsonSchema for Prices {
     }
 }
 
-/// A context of more does not exist.
+/// No model has a larger context window.
 fn tokens() -> Rule<Whole, Otherwise> {
     Whole::otherwise("it is the longest prompt that pays the ordinary price, in tokens")
         .from(1)
@@ -278,7 +278,7 @@ fn a_piece() -> Rule<Number, Otherwise> {
         .up_to(1_000_000.0)
 }
 
-/// The dearest model costs 600 USD per million tokens.
+/// The most expensive model costs 600 USD per million tokens.
 fn per_million() -> Rule<Number, Otherwise> {
     Number::otherwise("prices are USD per million tokens, or units of their `currency`")
         .from(0.0)

@@ -149,7 +149,7 @@ fn value(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Value> {
     }
     match &cursor.node.kind {
         Kind::List(items) => {
-            // All are looked at, so that every fault is found.
+            // All values are decoded, so that every fault is found.
             let values: Vec<Option<Value>> = items
                 .iter()
                 .enumerate()

@@ -148,7 +148,7 @@ impl Words for AffinityBy {
     ];
 }
 
-/// Of a budget.
+/// The range of a share of a budget.
 fn share() -> Rule<Number, Otherwise> {
     Number::otherwise("0.8 means four fifths")
         .from(0.0)

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Raw;
 use super::values::NEEDED;
 
-/// The JSON Schema of `weir.yaml`, generated from the raw types. Published as `conf/weir.schema.json`.
+/// The JSON Schema of `weir.yaml`, generated from the raw types. It is published as `conf/weir.schema.json`.
 pub fn schema() -> Value {
     let mut schema = SchemaSettings::draft07()
         .into_generator()
@@ -18,7 +18,7 @@ pub fn schema() -> Value {
     schema
 }
 
-/// Turns the marks of needed members into `required`.
+/// Converts the marks of needed members to `required`.
 fn require(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(require),
@@ -31,7 +31,7 @@ fn require(value: &mut Value) {
                         needed.push(Value::from(name.as_str()));
                     }
                 }
-                // The generator requires every member: to it they are all plain types.
+                // The generator lists every member as required, because all of them are plain types to it.
                 object.remove("required");
                 if !needed.is_empty() {
                     object.insert("required".to_owned(), needed.into());

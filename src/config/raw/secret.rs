@@ -1,4 +1,4 @@
-//! A secret as written: inline, or where to find it. No message from here shows any of its text.
+//! A secret as written: inline, or where to find it. No message of this module shows any of its text.
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -49,7 +49,7 @@ fn inline(cursor: &Cursor<'_>, text: &str, faults: &mut Faults) -> Option<RawSec
     Some(RawSecret::Inline(secret))
 }
 
-/// `$NAME` or `${NAME}`: what is meant by it is clear, and it is not a secret.
+/// The name in `$NAME` or `${NAME}`: the intention is clear, and the text is not a secret.
 fn variable(text: &str) -> Option<&str> {
     let rest = text.strip_prefix('$')?;
     let name = rest
@@ -110,7 +110,7 @@ fn reference(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<RawSecret> {
     Some(RawSecret::Env(text.clone()))
 }
 
-/// Whether a text is plausible as the name of an environment variable, and not a credential by mistake.
+/// Whether a text is plausible as the name of an environment variable, and is not a credential by mistake.
 fn is_variable_name(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with(|first: char| first.is_ascii_digit())

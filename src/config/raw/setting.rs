@@ -1,7 +1,8 @@
-//! How a setting is declared: once, with its default and its range.
+//! The declaration of a setting: once, with its default and its range.
 //!
-//! `connect: Setting<Span> = Span::or(seconds(5)).above(Duration::ZERO).up_to(minutes(5))` is the whole declaration. The decoder
-//! checks the range, the schema says it, and a test compares the tables of `docs/CONFIGURATION.md` with it.
+//! `connect: Setting<Span> = Span::or(seconds(5)).above(Duration::ZERO).up_to(minutes(5))` is the whole declaration.
+//! The decoder checks the range, the schema states it, and a test compares it with the tables of
+//! `docs/CONFIGURATION.md`.
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -14,11 +15,11 @@ use crate::config::yaml::at::At;
 use crate::config::yaml::decode::{Decode, Field, Member, Members, Needed};
 use crate::config::yaml::faults::Faults;
 
-/// What a setting is when it is absent, and the range in which it must be.
+/// The meaning of an absent setting, and the range for its value.
 #[derive(Clone, Debug)]
 pub struct Rule<T: Measure, A> {
     absent: A,
-    /// Whether `least` itself is below the range.
+    /// Whether the value must be greater than `least`.
     is_above: bool,
     least: Option<T::Value>,
     most: Option<T::Value>,
@@ -28,15 +29,15 @@ pub struct Rule<T: Measure, A> {
 #[derive(Clone, Debug)]
 pub struct Or<T: Measure>(T::Value);
 
-/// There is no default; what leaving it out means.
+/// There is no default; the text tells what leaving the setting out means.
 #[derive(Clone, Debug)]
 pub struct Otherwise(&'static str);
 
-/// What a setting is when it is absent.
+/// The meaning of an absent setting.
 pub trait Absent<T: Measure> {
     fn default(&self) -> Option<&T::Value>;
 
-    /// What to do about a value out of range.
+    /// The hint for a value out of range.
     fn hint(&self) -> String;
 }
 
@@ -63,22 +64,22 @@ impl<T: Measure> Absent<T> for Otherwise {
 /// A value that can have a default or a range.
 pub trait Measure: Decode {
     type Value: Clone;
-    /// With its article: `a duration`.
+    /// The noun with its article: `a duration`.
     const NOUN: &'static str = "";
-    /// Whether the docs set it in the type of code.
+    /// Whether the documentation formats values as code.
     const IS_CODE: bool = true;
 
     fn value(&self) -> &Self::Value;
 
-    /// As it is written in YAML.
+    /// The value as it is written in YAML.
     fn show(value: &Self::Value) -> String;
 
-    /// As it stands in the schema.
+    /// The value as it is in the schema.
     fn json(value: &Self::Value) -> Value {
         Self::show(value).into()
     }
 
-    /// `None` = these have no order.
+    /// `None` = values of this kind have no order.
     fn compare(_value: &Self::Value, _bound: &Self::Value) -> Option<Ordering> {
         None
     }
@@ -88,7 +89,7 @@ pub trait Measure: Decode {
         Rule::new(Or(default))
     }
 
-    /// A rule without a default. `otherwise` is the hint of a fault: what leaving it out means.
+    /// A rule without a default. `otherwise` is the hint of a fault: what leaving the setting out means.
     fn otherwise(otherwise: &'static str) -> Rule<Self, Otherwise> {
         Rule::new(Otherwise(otherwise))
     }
@@ -104,7 +105,7 @@ impl<T: Measure, A: Absent<T>> Rule<T, A> {
         }
     }
 
-    /// At least this.
+    /// The value must be at least `least`.
     pub fn from(self, least: T::Value) -> Self {
         Self {
             least: Some(least),
@@ -112,7 +113,7 @@ impl<T: Measure, A: Absent<T>> Rule<T, A> {
         }
     }
 
-    /// More than this.
+    /// The value must be greater than `least`.
     pub fn above(self, least: T::Value) -> Self {
         Self {
             is_above: true,
@@ -120,7 +121,7 @@ impl<T: Measure, A: Absent<T>> Rule<T, A> {
         }
     }
 
-    /// At most this.
+    /// The value must be at most `most`.
     pub fn up_to(self, most: T::Value) -> Self {
         Self {
             most: Some(most),
@@ -128,7 +129,7 @@ impl<T: Measure, A: Absent<T>> Rule<T, A> {
         }
     }
 
-    /// `from 1KiB to 1GiB`; `None` = everything is allowed. `quote` is put around the bounds.
+    /// `from 1KiB to 1GiB`; `None` = there is no limit. `quote` surrounds the bounds.
     fn range(&self, quote: &str) -> Option<String> {
         let show = |bound: &T::Value| format!("{quote}{}{quote}", T::show(bound));
         match (self.least.as_ref().map(show), self.most.as_ref().map(show)) {
@@ -143,7 +144,7 @@ impl<T: Measure, A: Absent<T>> Rule<T, A> {
         }
     }
 
-    /// Whether the value lies within; else a fault is recorded.
+    /// Whether the value is in the range; otherwise a fault is recorded.
     fn admits(&self, value: &T::Value, at: &At, faults: &mut Faults) -> bool {
         let against =
             |bound: &Option<T::Value>| bound.as_ref().and_then(|bound| T::compare(value, bound));
@@ -162,7 +163,7 @@ impl<T: Measure, A: Absent<T>> Rule<T, A> {
         !low && !high
     }
 
-    /// Writes default and range into the schema of the setting.
+    /// Adds the default and the range to the schema of the setting.
     pub fn describe(&self, schema: &mut Schema) {
         let mut text = schema
             .get("description")
@@ -202,7 +203,7 @@ pub struct Setting<T: Measure> {
 }
 
 impl<T: Measure> Setting<T> {
-    /// The value, else the default.
+    /// The value, or the default if it is absent.
     pub fn value(&self) -> T::Value {
         self.field
             .get()
@@ -282,13 +283,13 @@ impl<T: Measure + JsonSchema> JsonSchema for Setting<T> {
 }
 
 impl Setting<Whole> {
-    /// The value as a number of 32 bits; the range is declared such that it fits.
+    /// The value as a 32-bit number, which it fits by its declared range.
     pub fn small(&self) -> u32 {
         u32::try_from(self.value()).unwrap_or(u32::MAX)
     }
 }
 
-/// The keyword of the schema that holds the range in words, as the tables of the documentation have it.
+/// The keyword of the schema for the range in words, as in the tables of the documentation.
 const RANGE: &str = "x-weir-range";
 
 pub const fn seconds(seconds: u64) -> Duration {

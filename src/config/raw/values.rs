@@ -1,5 +1,5 @@
-//! The scalar values of the schema: each a type that can only be made from a good text, with the error that says how to
-//! write it and its JSON Schema.
+//! The scalar values of the schema. Each is a type that can only be made from a valid text, with a JSON Schema and an
+//! error that tells how to write it.
 mod parse;
 
 use std::borrow::Cow;
@@ -69,11 +69,11 @@ value!(
     name
 );
 
-/// Reads `text` as the name of something configured, or says which rule it breaks.
+/// Parses `text` as a name for the configuration; the error tells which rule it breaks.
 pub fn valid_name(text: &str) -> Result<String, String> {
     name(text).map_err(|rule| rule.unwrap_or_else(|| "this is no name".to_owned()))
 }
-/// Reads `text` as the address of an admin plane, or says how one is written.
+/// Parses `text` as the address of an admin plane; the error tells how to write one.
 pub fn valid_admin_address(text: &str) -> Result<AdminAddr, String> {
     let expected = || "an IP address and port, or `unix:/path`".to_owned();
     admin_address(text).map_err(|hint| hint.unwrap_or_else(expected))
@@ -240,7 +240,7 @@ impl<T: JsonSchema> JsonSchema for Map<T> {
     }
 }
 
-/// Whether a scalar of this cursor is a number or a truth value, not text.
+/// Whether this scalar is a number or a boolean instead of text.
 pub fn is_number_or_truth(cursor: &Cursor<'_>) -> bool {
     match &cursor.node.kind {
         Kind::Scalar {
@@ -251,5 +251,5 @@ pub fn is_number_or_truth(cursor: &Cursor<'_>) -> bool {
     }
 }
 
-/// Marks a member as required in the generated schema, until `schema` turns it into `required`.
+/// Marks a member as required in the generated schema, until `schema` converts it to `required`.
 pub const NEEDED: &str = "x-needed";

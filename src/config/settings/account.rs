@@ -12,7 +12,7 @@ use crate::config::secret::Secret;
 use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::target::PromptCache;
 
-/// A credential at an upstream, and where that is.
+/// A credential at an upstream, with the upstream's address.
 #[derive(Debug)]
 pub struct Account {
     /// `accounts[].name`: unique, the label in metrics and logs.
@@ -21,70 +21,71 @@ pub struct Account {
     pub index: usize,
     /// `accounts[].provider`: the preset that the rest of the account starts from.
     pub provider: &'static Provider,
-    /// What it speaks, preferred first; never empty. `openai` speaks Responses and Chat.
+    /// The dialects that it speaks, preferred first; never empty. `openai` speaks Responses and Chat.
     pub dialects: Vec<UpstreamDialect>,
-    /// At least one.
+    /// `accounts[].base_url` or `accounts[].endpoints`; at least one.
     pub endpoints: Vec<Endpoint>,
-    /// How requests carry the credential; default: as the provider wants it.
+    /// How requests carry the credential; default: as the provider requires.
     pub auth: Auth,
-    /// `accounts[].key`; `None` = the upstream wants none, or gets access tokens.
+    /// `accounts[].key`; `None` = the upstream needs none, or gets access tokens.
     pub key: Option<Secret>,
-    /// Where access tokens come from; then there is no `key`.
+    /// `accounts[].auth.oauth2`: the source of access tokens; if it is given, there is no `key`.
     pub oauth2: Option<OAuth2>,
-    /// Added to the query of every upstream request (Azure's `api-version`).
+    /// Parameters that are added to the query of every upstream request (Azure's `api-version`).
     pub query: Vec<(String, String)>,
-    /// Added to every upstream request. All are marked sensitive: they may hold credentials.
+    /// Headers that are added to every upstream request. All are marked sensitive, because they may contain
+    /// credentials.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// 0 = only when asked by name.
+    /// The share of requests within its priority, 0 to 10,000; default 1. 0 = only used when it is requested by name.
     pub weight: u32,
-    /// Lower is preferred.
+    /// The priority, -1,000 to 1,000; default 0. Lower numbers are preferred.
     pub priority: i32,
-    /// `accounts[].models`: what it serves, and under which names; default: everything.
+    /// `accounts[].models`: the models that it serves, with the upstream's names; default: all.
     pub models: Models,
-    /// `accounts[].limits`: what is asked of it at most; default: no limits.
+    /// `accounts[].limits`: how much it may be used; default: no limits.
     pub limits: AccountLimits,
-    /// `accounts[].egress`: the proxy on the way to it; `None` = a direct connection.
+    /// `accounts[].egress`: the proxy in front of it; `None` = a direct connection.
     pub egress: Option<Egress>,
-    /// `accounts[].timeouts`, with the defaults of each.
+    /// `accounts[].timeouts`, with the defaults of each field.
     pub timeouts: Timeouts,
-    /// `accounts[].health_check`; `None` = only requests show whether it is well.
+    /// `accounts[].health_check`; `None` = only requests show whether it is healthy.
     pub health_check: Option<HealthCheck>,
-    /// Whether conversations without a cache marker get their own when they are translated for Anthropic.
+    /// Whether conversations without a cache marker get markers when they are translated for Anthropic.
     pub prompt_cache: PromptCache,
-    /// Whether Chat streams are asked for their usage where the client did not ask.
+    /// Whether Weir requests the usage of Chat streams if the client did not.
     pub stream_usage: StreamUsage,
-    /// Whether clients on a WebSocket are served by one to the account.
+    /// Whether a client's WebSocket is served by a WebSocket to the account.
     pub websocket: bool,
-    /// `accounts[].project`: the project of requests that name none; `None` = no label.
+    /// `accounts[].project`: the project of requests that name none; `None` = no project.
     pub project: Option<Arc<str>>,
 }
 
-/// What becomes of a Chat stream whose client did not ask for its usage.
+/// How a Chat stream is treated whose client did not request its usage.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StreamUsage {
-    /// Weir asks, and keeps the answer from the client.
+    /// Weir requests the usage, and removes it from the client's stream.
     Ask,
-    /// The upstream gets what the client sent.
+    /// The upstream gets the client's request unchanged.
     AsSent,
 }
 
-/// Which models an account serves, and under which names.
+/// The models that an account serves, and the upstream's names for them.
 #[derive(Clone, Debug, Default)]
 pub struct Models {
-    /// Empty = all, under the client's names.
+    /// Empty = all models, under the client's names.
     pub entries: Vec<ModelEntry>,
 }
 
 #[derive(Clone, Debug)]
 pub struct ModelEntry {
-    /// The client's names that it is for.
+    /// The client's model names to which this entry applies.
     pub glob: Glob,
-    /// The upstream's name for it; `None` = as asked.
+    /// The upstream's name; `None` = the client's name.
     pub upstream: Option<Arc<str>>,
 }
 
 impl Models {
-    /// Whether `model` is served, and as what: `None` = not served, `Some(name)` = ask the upstream for `name`.
+    /// The upstream's name for `model`; `None` = the account does not serve it.
     pub fn upstream_name<'a>(&'a self, model: &'a str) -> Option<&'a str> {
         if self.entries.is_empty() {
             return Some(model);
@@ -96,10 +97,10 @@ impl Models {
     }
 }
 
-/// `None` = no limit.
+/// The limits of an account. `None` = no limit.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct AccountLimits {
-    /// Requests at once, 1 to 1,000,000; `None` = no limit.
+    /// Requests at the same time, 1 to 1,000,000; `None` = no limit.
     pub concurrency: Option<u32>,
     /// Requests in any 60 s, at least 1; `None` = no limit.
     pub rpm: Option<u32>,
@@ -109,22 +110,22 @@ pub struct AccountLimits {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Timeouts {
-    /// Until a connection stands, TLS included; up to 5 min, default 5 s.
+    /// Until a connection, including TLS, is established; up to 5 min, default 5 s.
     pub connect: Duration,
-    /// From the request being sent to the head of the answer; up to 1 h, default 120 s.
+    /// From the end of the request to the head of the answer; up to 1 h, default 120 s.
     pub first_byte: Duration,
-    /// Silence within an answer; up to 1 h, default 90 s.
+    /// Longest pause within an answer; up to 1 h, default 90 s.
     pub idle: Duration,
-    /// While nothing more of a request is taken; up to 5 min, default 1 min.
+    /// Longest time in which the upstream reads nothing of a request; up to 5 min, default 1 min.
     pub write: Duration,
-    /// From the request being sent to the end of the answer. `None` = as long as it goes on.
+    /// From the end of the request to the end of the answer; up to 24 h. `None` = no limit.
     pub total: Option<Duration>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HealthCheck {
-    /// What is asked for with `GET`, from the root of the host; 2xx is well.
+    /// The path of the `GET` request, from the root of the host; a 2xx means healthy.
     pub path: String,
-    /// From one question to the next, 100 ms to 1 h; default 5 s.
+    /// The time between two checks of an endpoint, 100 ms to 1 h; default 5 s.
     pub interval: Duration,
 }

@@ -1,22 +1,22 @@
-//! `alerts`: who is told of budgets that come near their end.
+//! `alerts`: where to report budgets that are nearly spent.
 use super::endpoint::Endpoint;
 use crate::config::secret::Secret;
 
-/// Where alerts of budgets go, and when there are any.
+/// The server to which alerts are posted.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Webhook {
-    /// Its path may be a secret.
+    /// The URL; its path may be a secret.
     pub endpoint: Endpoint,
-    /// What signatures are made with.
+    /// The secret for signatures; `None` = alerts are not signed.
     pub secret: Option<Secret>,
 }
 
 /// The `alerts` section.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alerts {
-    /// `alerts.webhook`: where they are posted.
+    /// `alerts.webhook`: where alerts are posted to.
     pub webhook: Webhook,
-    /// Shares of a budget, ascending, each once; default 0.8 and 1.
+    /// The shares of a budget at which an alert is sent, above 0 to 1, ascending, each once; default 0.8 and 1.
     pub at: Vec<f64>,
 }
 

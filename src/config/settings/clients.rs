@@ -1,4 +1,4 @@
-//! `keys`, `groups`, `limits` and `ledger`: who may call, how much, and where that is remembered.
+//! `keys`, `groups`, `projects`, `limits` and `ledger`: who may call, how much, and where that is recorded.
 use std::fmt::{self, Debug, Formatter};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,39 +7,40 @@ use std::time::SystemTime;
 use super::Glob;
 use crate::outcome::Caps;
 
-/// Who may call.
+/// A key of a client.
 pub struct ClientKey {
     /// `keys[].name`: unique, the label in metrics and logs.
     pub name: Arc<str>,
     /// Position in [`Config::keys`](super::Config::keys).
     pub index: usize,
-    /// SHA-256 of the key; [`NO_DIGEST`] when a certificate is all that it takes.
+    /// SHA-256 of the key; [`NO_DIGEST`] = a certificate alone is enough.
     pub digest: [u8; 32],
-    /// The name that the client's certificate has to have, in lower case.
+    /// The subject alternative name that the client's certificate must have, in lower case; `None` = no certificate is
+    /// needed.
     pub san: Option<Arc<str>>,
-    /// `keys[].group`: whose limits it shares; `None` = only its own.
+    /// `keys[].group`: the group whose limits it shares; `None` = it has only its own.
     pub group: Option<Arc<str>>,
-    /// Positions in [`Config::pools`](super::Config::pools); `None` = all.
+    /// The pools that it may use, as positions in [`Config::pools`](super::Config::pools); `None` = all.
     pub pools: Option<Vec<usize>>,
-    /// `None` = all.
+    /// The models that it may use; `None` = all.
     pub models: Option<Vec<Glob>>,
-    /// `keys[].expires`: from then on it is refused; `None` = never.
+    /// `keys[].expires`: when it stops being valid; `None` = never.
     pub expires: Option<SystemTime>,
     /// Whether it gets the `x-weir-*` decision headers.
     pub debug: bool,
-    /// Whether it may use endpoints that name no model (files, batches) although `models` binds it.
+    /// Whether it may use endpoints that name no model (files, batches) although `models` restricts it.
     pub files: bool,
-    /// Of requests that name none.
+    /// The project of its requests that name none; `None` = no project.
     pub project: Option<Arc<str>>,
-    /// What its requests may name; `None` = all of the configuration.
+    /// The projects that its requests may name; `None` = all of the configuration.
     pub projects: Option<Vec<Arc<str>>>,
-    /// `keys[].limits`: of this key alone.
+    /// `keys[].limits`: the limits of this key alone.
     pub limits: Caps,
 }
 
 impl Debug for ClientKey {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        // Without the digest: a short key can be guessed from it.
+        // Without the digest, from which a short key could be guessed.
         f.debug_struct("ClientKey")
             .field("name", &self.name)
             .field("group", &self.group)
@@ -55,7 +56,7 @@ impl Debug for ClientKey {
     }
 }
 
-/// Not the SHA-256 of anything that anybody could know.
+/// A digest that no known text has.
 pub const NO_DIGEST: [u8; 32] = [0; 32];
 
 /// A group of keys.
@@ -63,28 +64,29 @@ pub const NO_DIGEST: [u8; 32] = [0; 32];
 pub struct Group {
     /// `groups[].name`: unique among groups.
     pub name: Arc<str>,
-    /// Of its keys together.
+    /// The limits of its keys together.
     pub limits: Caps,
 }
 
-/// What requests are for, whoever makes them.
+/// What requests are for, regardless of their key.
 #[derive(Clone, Debug)]
 pub struct Project {
     /// `projects[].name`: unique among projects, the label in metrics and logs.
     pub name: Arc<str>,
-    /// Of its requests together.
+    /// The limits of its requests together.
     pub limits: Caps,
 }
 
-/// The file that remembers what clients used.
+/// The file that records what clients used.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ledger {
-    /// `ledger.path`: the file; made where it does not exist.
+    /// `ledger.path`: the file; it is created if it does not exist.
     pub path: PathBuf,
-    /// Bytes above which it is written anew, shorter.
+    /// The size in bytes above which the file is rewritten in a shorter form; 64 KiB to 1 GiB, default 64 MiB.
     pub max_size: u64,
-    /// Days for which its history is kept.
+    /// The number of days for which its history is kept; default 400.
     pub keep: u32,
-    /// Bytes of all of its history; above it days are merged to months, then the oldest months go.
+    /// The size of its whole history in bytes; above it, days are merged to months, then the oldest months are deleted.
+    /// Default 1 GiB.
     pub max_history: u64,
 }

@@ -15,18 +15,20 @@ use crate::config::diagnostic::Diagnostic;
 use crate::outcome::Caps;
 use crate::protocol::models::{self, Capabilities};
 
-/// A valid configuration, compiled. Only [`load()`](crate::config::load()) and [`parse`](crate::config::parse) make one; the other makers write YAML and pass through them.
+/// A valid configuration, compiled. Only [`load()`](crate::config::load()) and [`parse`](crate::config::parse) make
+/// one; other functions write YAML and call them.
 #[derive(Debug)]
 pub struct Config {
-    /// SHA-256 of the file's bytes, 64 hex digits.
+    /// SHA-256 of the file's bytes, and of the files that it includes if there are any; 64 hex digits.
     pub hash: String,
-    /// Things that work but deserve a word: inline secrets, say. Printed by `weir check` and logged at load.
+    /// Settings that work but should be changed, such as inline secrets. `weir check` prints them, and they are logged
+    /// at load.
     pub warnings: Vec<Diagnostic>,
     /// `listen`: where clients connect; at least one.
     pub listen: Vec<Listener>,
     /// `admin`; `None` = there is no admin plane.
     pub admin: Option<Admin>,
-    /// `admin.console`: on where there is an admin plane.
+    /// `console`, with the defaults of each field.
     pub console: Console,
     /// `server`, with the defaults of each field.
     pub server: Server,
@@ -40,67 +42,69 @@ pub struct Config {
     pub keys: Vec<Arc<ClientKey>>,
     /// `groups`, in the order of the file.
     pub groups: Vec<Group>,
-    /// Of all clients together.
+    /// `limits`: the limits of all clients together.
     pub limits: Caps,
-    /// Where days and months begin.
+    /// `timezone`: the time zone in which days and months begin.
     pub timezone: TimeZone,
-    /// `ledger`; `None` = what was used is forgotten at the end of the process.
+    /// `ledger`; `None` = the recorded use is lost at the end of the process.
     pub ledger: Option<Ledger>,
-    /// Who is told of budgets that come near their end.
+    /// `alerts`: where to report budgets that are nearly spent; `None` = nowhere.
     pub alerts: Option<Alerts>,
     /// `rewrites`, in the order in which they apply.
     pub rewrites: Vec<Rewrite>,
-    /// `prometheus`: where the use of other hosts is read; `None` = each host counts by itself.
+    /// `prometheus`: the server that knows the use of other hosts; `None` = each host counts for itself.
     pub prometheus: Option<Prometheus>,
-    /// Where traces are exported to; `None` = nowhere.
+    /// `trace`: where traces are exported to; `None` = nowhere.
     pub trace: Option<Trace>,
     /// Whether requests without a key are served, as a key named `anonymous`.
     pub anonymous: bool,
-    /// Whether the holder of a key has a page of its own, at `/me`.
+    /// Whether the holder of a key can open the page `/me` with its use and limits.
     pub me: bool,
-    /// `prices`: before the built-in table, in the order of the file.
+    /// `prices`: they come before the built-in table, in the order of the file.
     pub prices: Vec<Price>,
-    /// `capabilities`: before the built-in table, in the order of the file.
+    /// `capabilities`: they come before the built-in table, in the order of the file.
     pub capabilities: Vec<ModelCapabilities>,
     /// `retry`, with the defaults of each field.
     pub retry: Retry,
     /// `keepalive`, with the defaults of each field.
     pub keepalive: Keepalive,
-    /// What is kept of translated answers; `None` = nothing.
+    /// `responses.store`: which translated answers are stored; `None` = none.
     pub responses: Option<ResponseStore>,
     /// `log`, with the defaults of each field.
     pub log: Log,
     /// `websocket`, with the defaults of each field.
     pub websocket: WebSocket,
-    /// The declared projects, then those whose name occurs in the configuration (accounts, keys and routes), which have no
-    /// limits: the only values of that label.
+    /// The declared projects, followed by those that accounts, keys and routes name, which have no limits. Only these
+    /// are values of that label.
     pub projects: Vec<Project>,
-    /// Where every request goes when there are no `routes`, as a position in `pools`; `None` when there are some.
+    /// The pool for every request if there are no `routes`, as a position in `pools`; `None` = there are routes.
     pub default_pool: Option<usize>,
-    /// Every other file that it was made from: secrets, certificates. A change of one of them asks for a reload.
+    /// Every other file that it was made from, such as secrets and certificates. If one of them changes, a reload is
+    /// needed.
     pub files: Vec<PathBuf>,
-    /// The texts that it was made from, with their secrets masked; empty without an admin plane, which shows them.
+    /// The texts that it was made from, with their secrets masked; empty if there is no admin plane to show them.
     pub shown: Arc<[Shown]>,
-    /// What [`Config::is_same_as`] compares.
+    /// The value that [`Config::is_same_as`] compares.
     pub fingerprint: Fingerprint,
 }
 
-/// A file as it may be shown.
+/// A file in a form that may be shown.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Shown {
     /// The path, as the configuration names it.
     pub file: String,
-    /// With its secrets masked; `None` = it is no YAML, so that nobody knows where they are.
+    /// The text with its secrets masked; `None` = it is not YAML, so that the places of secrets are unknown.
     pub text: Option<String>,
 }
 
 impl Config {
-    /// Whether `other` was made from the same file and the same secrets: a reload of it would change nothing.
+    /// Whether `other` was made from the same files and the same secrets, so that a reload would change nothing.
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.fingerprint == other.fingerprint
     }
 
-    /// What `model` accepts, the upstream's name. Of several entries that match, the first that gives a field decides it.
+    /// The capabilities of `model`, which is the upstream's name. If several entries match, the first that has a field
+    /// decides that field.
     pub fn capabilities_of(&self, model: &str) -> Capabilities {
         let mut capabilities = models::capabilities(model);
         let entries = self.capabilities.iter().rev();
@@ -111,13 +115,13 @@ impl Config {
     }
 }
 
-/// SHA-256 over the file and every secret it refers to. Never shown: with the file at hand it would let one try out
-/// guesses at a short secret.
+/// SHA-256 over the file and every secret that it refers to. It is never shown: together with the file, it would allow
+/// guessing a short secret.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// Of that digest.
+    /// The fingerprint with this digest.
     pub fn new(digest: [u8; 32]) -> Self {
         Self(digest)
     }

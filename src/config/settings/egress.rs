@@ -1,16 +1,16 @@
-//! `accounts[].egress`: a proxy on the way to an upstream.
+//! `accounts[].egress`: a proxy in front of an upstream.
 use crate::config::secret::Secret;
 
 /// A proxy between Weir and an upstream.
 #[derive(Clone, Debug)]
 pub struct Egress {
-    /// How the proxy is spoken to, by the scheme of its URL.
+    /// The protocol of the proxy, by the scheme of its URL.
     pub kind: EgressKind,
-    /// The proxy's name or address, without brackets.
+    /// The proxy's host name or address, without brackets.
     pub host: String,
     /// The proxy's TCP port.
     pub port: u16,
-    /// User name and password.
+    /// User name and password; `None` = the proxy requires none.
     pub credentials: Option<(String, Secret)>,
 }
 

@@ -1,11 +1,13 @@
-//! Shell-style patterns, for names of models, keys and user agents.
+//! Shell-style patterns for names of models, keys and user agents.
 //!
-//! Not the patterns of file systems: `/` is a character like any other. They are matched on every request and there may
-//! be thousands of them, so they are neither regular expressions nor able to take more than length × length steps.
+//! They differ from the patterns of file systems: `/` is a character like any other. They are matched for every
+//! request, and there may be thousands of them, so they are not regular expressions and take at most length × length
+//! steps.
 use std::fmt::{self, Debug, Display, Formatter};
 
-/// A shell-style pattern: `*` and `?` match any characters, `/` included; `[…]` one of a set, `{a,b}` alternatives, `\`
-/// takes the next character as it is. Compared case-sensitively, except for user agents and header values.
+/// A shell-style pattern: `*` matches any characters, including `/`; `?` matches one character; `[…]` matches one of a
+/// set; `{a,b}` are alternatives; `\` makes the next character literal. Comparison is case-sensitive, except for user
+/// agents and header values.
 #[derive(Clone)]
 pub struct Glob {
     pattern: String,
@@ -14,7 +16,7 @@ pub struct Glob {
     ignore_case: bool,
 }
 
-/// Why a text is no pattern.
+/// Why a text is not a pattern.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum GlobError {
     EmptySet,
@@ -35,7 +37,7 @@ enum Token {
     One,
     Set {
         negated: bool,
-        /// Inclusive.
+        /// Inclusive bounds.
         ranges: Vec<(char, char)>,
     },
 }
@@ -46,7 +48,7 @@ impl Glob {
         Self::build(pattern, false)
     }
 
-    /// Compiles `pattern`, to match whatever the case of ASCII letters.
+    /// Compiles `pattern`, ignoring the case of ASCII letters.
     pub fn new_ignoring_case(pattern: &str) -> Result<Self, GlobError> {
         Self::build(pattern, true)
     }
@@ -73,8 +75,8 @@ impl Glob {
 
     fn is_match_of(&self, tokens: &[Token], text: &str) -> bool {
         let (mut at, mut rest) = (0, text.chars());
-        // Where to go on when it does not fit: behind the last `*`, with one character more eaten by it. Earlier ones
-        // need no second try, because the last could have eaten the same.
+        // Where to continue after a mismatch: behind the last `*`, which then matches one more character. Earlier `*`
+        // need no second try, because the last one could have matched the same.
         let mut retry: Option<(usize, std::str::Chars<'_>)> = None;
         loop {
             if let Some(Token::Any) = tokens.get(at) {
@@ -149,7 +151,7 @@ impl std::error::Error for GlobError {}
 /// The alternatives, multiplied out.
 fn parse(pattern: &str) -> Result<Vec<Vec<Token>>, GlobError> {
     let mut done: Vec<Vec<Token>> = vec![Vec::new()];
-    // Inside `{…}`: the branches so far, the last one growing.
+    // Inside `{…}`: the branches so far; the last one is incomplete.
     let mut branches: Option<Vec<Vec<Token>>> = None;
     let mut chars = pattern.chars();
     while let Some(char) = chars.next() {
@@ -198,7 +200,7 @@ fn parse(pattern: &str) -> Result<Vec<Vec<Token>>, GlobError> {
     Ok(done)
 }
 
-/// A set, after its `[`.
+/// Parses a set, after its `[`.
 fn set(chars: &mut std::str::Chars<'_>) -> Result<Token, GlobError> {
     let mut ranges: Vec<(char, char)> = Vec::new();
     let mut next = chars.next();
@@ -218,7 +220,7 @@ fn set(chars: &mut std::str::Chars<'_>) -> Result<Token, GlobError> {
         if next == Some('-') {
             let end = chars.next().ok_or(GlobError::UnclosedSet)?;
             if end == ']' {
-                // A dash at the end stands for itself.
+                // A dash at the end is literal.
                 ranges.push(('-', '-'));
                 next = Some(end);
             } else {
@@ -230,7 +232,7 @@ fn set(chars: &mut std::str::Chars<'_>) -> Result<Token, GlobError> {
     }
 }
 
-/// `{a,b}{c,d}` has four.
+/// Most alternatives of a pattern; `{a,b}{c,d}` has four.
 const MOST_ALTERNATIVES: usize = 32;
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What the program uses: plain values, valid, with every default filled in. Nothing here reads or writes YAML.
+//! The settings that the program uses: plain valid values, with every default filled in. Nothing here reads or writes
+//! YAML.
 mod account;
 mod alerts;
 mod clients;

@@ -1,72 +1,73 @@
-//! What the configuration says about models: prices and capabilities.
+//! What the configuration states about models: prices and capabilities.
 use std::sync::Arc;
 
 use super::Glob;
 use crate::protocol::models::Overrides;
 
-/// USD per million tokens.
+/// The price of models, in USD per million tokens.
 #[derive(Clone, Debug)]
 pub struct Price {
-    /// The names that it is for, the upstream's or the client's.
+    /// The model names to which it applies, the upstream's or the client's.
     pub model: Glob,
     /// US dollars per million tokens of the prompt.
     pub input: f64,
     /// US dollars per million tokens of the answer, reasoning included.
     pub output: f64,
-    /// `None` = as `input`.
+    /// US dollars per million tokens that are read from a cache; `None` = as `input`.
     pub cache_read: Option<f64>,
-    /// US dollars per million tokens that are cached for 5 minutes; `None` = as `input`.
+    /// US dollars per million tokens that are written to a cache for 5 minutes; `None` = as `input`.
     pub cache_write_5m: Option<f64>,
-    /// US dollars per million tokens that are cached for an hour; `None` = as `input`.
+    /// US dollars per million tokens that are written to a cache for one hour; `None` = as `input`.
     pub cache_write_1h: Option<f64>,
-    /// Whether these are dollars: `false` = nobody says what their currency is worth, and the models have no price.
+    /// Whether the amounts are dollars; `false` = the exchange rate of their currency is unknown, and the models have
+    /// no price.
     pub is_known: bool,
-    /// What it says beside its rates.
+    /// Further terms, besides the prices of tokens.
     pub terms: PriceTerms,
 }
 
-/// What an entry says beside its rates. What is absent stays as the built-in table has it for the model.
+/// Terms besides the prices of tokens. An absent term comes from the built-in table.
 #[derive(Clone, Debug, Default)]
 pub struct PriceTerms {
-    /// What requests with longer prompts cost, by rising thresholds.
+    /// The prices of requests with longer prompts, by rising thresholds.
     pub long: Option<Vec<LongPrice>>,
-    /// Service tiers, and what each costs.
+    /// Service tiers with their prices.
     pub tiers: Vec<(String, TierPrice)>,
-    /// Regions of inference, and the factor of each.
+    /// Regions of inference with their factors.
     pub regions: Vec<(String, f64)>,
     /// Fees of the tools that the vendor runs.
     pub tools: ToolPrices,
-    /// Prices of sound and of pictures.
+    /// Prices of audio and images.
     pub media: MediaPrices,
-    /// Prices of what is sold by something else than tokens.
+    /// Prices in units other than tokens.
     pub units: UnitPrices,
-    /// Where the price is from, for people.
+    /// The source of the price, for people.
     pub source: Option<Arc<str>>,
 }
 
 /// USD per million tokens of a request whose prompt is longer than `above` tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct LongPrice {
-    /// Tokens of the whole prompt.
+    /// The threshold: tokens of the whole prompt.
     pub above: u64,
-    /// Input tokens outside every cache.
+    /// US dollars per million input tokens outside every cache.
     pub input: f64,
-    /// Output tokens, reasoning included.
+    /// US dollars per million output tokens, reasoning included.
     pub output: f64,
-    /// `None` = in the ratio to `input` that the ordinary price has.
+    /// For input tokens read from a cache; `None` = the ratio to `input` is that of the ordinary price.
     pub cache_read: Option<f64>,
-    /// Input tokens written to a cache for five minutes; `None` as above.
+    /// For input tokens written to a cache for five minutes; `None` = as for `cache_read`.
     pub cache_write_5m: Option<f64>,
-    /// Input tokens written to a cache for an hour; `None` as above.
+    /// For input tokens written to a cache for one hour; `None` = as for `cache_read`.
     pub cache_write_1h: Option<f64>,
-    /// Sound and pictures; `None` = as below every threshold.
+    /// For audio and images; `None` = the price below every threshold.
     pub media: MediaPrices,
 }
 
-/// What a service tier costs.
+/// The price of a service tier.
 #[derive(Clone, Debug)]
 pub enum TierPrice {
-    /// So much of the ordinary price.
+    /// The ordinary price times this factor.
     Factor(f64),
     /// Its own prices.
     Own(Box<OwnPrices>),
@@ -75,72 +76,73 @@ pub enum TierPrice {
 /// USD per million tokens on one service tier.
 #[derive(Clone, Debug, Default)]
 pub struct OwnPrices {
-    /// Input tokens outside every cache; `None` = the ordinary price.
+    /// For input tokens outside every cache; `None` = the ordinary price.
     pub input: Option<f64>,
-    /// Output tokens, reasoning included; `None` = in the ratio to `input` that the ordinary price has.
+    /// For output tokens, reasoning included; `None` = the ratio to `input` is that of the ordinary price.
     pub output: Option<f64>,
-    /// Input tokens read from a cache; `None` = in the same way.
+    /// For input tokens read from a cache; `None` = as for `output`.
     pub cache_read: Option<f64>,
-    /// Input tokens written to a cache for five minutes; `None` = in the same way.
+    /// For input tokens written to a cache for five minutes; `None` = as for `output`.
     pub cache_write_5m: Option<f64>,
-    /// Input tokens written to a cache for an hour; `None` = in the same way.
+    /// For input tokens written to a cache for one hour; `None` = as for `output`.
     pub cache_write_1h: Option<f64>,
-    /// Sound and pictures; `None` = in the ratio to text that the ordinary price has.
+    /// For audio and images; `None` = the ratio to text is that of the ordinary price.
     pub media: MediaPrices,
-    /// What requests with longer prompts cost on this tier; `None` = in the ratio of the ordinary price, at its thresholds.
+    /// The prices of requests with longer prompts on this tier; `None` = the ratio of the ordinary price, at its
+    /// thresholds.
     pub long: Option<Vec<LongPrice>>,
 }
 
-/// USD for a thousand calls of tools that the vendor runs.
+/// US dollars for a thousand calls of tools that the vendor runs. `None` = as in the built-in table.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ToolPrices {
-    /// For searches of the web.
+    /// Web searches.
     pub web_search: Option<f64>,
-    /// For searches by OpenAI's older tool of this name.
+    /// Searches with OpenAI's older tool of this name.
     pub web_search_preview: Option<f64>,
-    /// For searches of files.
+    /// File searches.
     pub file_search: Option<f64>,
-    /// For containers in which code runs.
+    /// Containers that run code.
     pub code_session: Option<f64>,
-    /// For questions to a map.
+    /// Queries to a map.
     pub maps: Option<f64>,
 }
 
-/// USD per million tokens of sound and of pictures.
+/// USD per million tokens of audio and of images.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MediaPrices {
-    /// Of sound in the prompt.
+    /// Audio in the prompt.
     pub audio_input: Option<f64>,
-    /// Of pictures in the prompt.
+    /// Images in the prompt.
     pub image_input: Option<f64>,
-    /// Of sound in the answer.
+    /// Audio in the answer.
     pub audio_output: Option<f64>,
-    /// Of pictures in the answer.
+    /// Images in the answer.
     pub image_output: Option<f64>,
 }
 
-/// USD for what is sold by something else than tokens. `None` = as the built-in table has it.
+/// USD for units other than tokens. `None` = as in the built-in table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UnitPrices {
-    /// US dollars for a picture.
+    /// US dollars for a generated image.
     pub image: Option<f64>,
-    /// US dollars for a picture of another quality, size, or both.
+    /// US dollars for a generated image of another quality, size, or both.
     pub images: Vec<(String, f64)>,
-    /// US dollars for a minute of sound.
+    /// US dollars for a minute of transcribed audio.
     pub audio_minute: Option<f64>,
-    /// US dollars for a million characters.
+    /// US dollars for a million characters of text that is turned into speech.
     pub characters: Option<f64>,
-    /// US dollars for a thousand searches.
+    /// US dollars for a thousand searches of a reranker.
     pub searches: Option<f64>,
 }
 
 impl UnitPrices {
-    /// Whether it says what pictures cost.
+    /// Whether there is a price of images.
     pub fn sells_images(&self) -> bool {
         self.image.is_some() || !self.images.is_empty()
     }
 
-    /// What it says of everything but kinds of pictures, by the names of the configuration.
+    /// All prices except those of image kinds, with their names in the configuration.
     pub fn named(&self) -> [(&'static str, Option<f64>); 4] {
         [
             ("image", self.image),
@@ -150,7 +152,8 @@ impl UnitPrices {
         ]
     }
 
-    /// A picture of this kind costs so much. An ordinary one costs what one of the usual size does, unless that is said.
+    /// Adds the price of an image of this kind. The price of the usual size is also that of an ordinary image, unless
+    /// there is one.
     pub fn add_picture(&mut self, kind: String, usd: f64) {
         if kind == USUAL_SIZE {
             self.image.get_or_insert(usd);
@@ -161,20 +164,20 @@ impl UnitPrices {
         }
     }
 
-    /// Whether it says anything.
+    /// Whether there is no price.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Of pictures.
+/// The usual size of images.
 const USUAL_SIZE: &str = "1024x1024";
 
-/// What some models accept, where the built-in table says otherwise.
+/// The capabilities of some models, where they differ from the built-in table.
 #[derive(Clone, Debug)]
 pub struct ModelCapabilities {
-    /// Of the upstream's names.
+    /// The upstream's model names to which it applies.
     pub model: Glob,
-    /// What is said of them; what is not comes from the built-in table.
+    /// The capabilities that are given; all others come from the built-in table.
     pub overrides: Overrides,
 }

@@ -1,4 +1,4 @@
-//! `accounts[].auth.oauth2`: access tokens from a token endpoint in place of a fixed key (RFC 6749, RFC 7523).
+//! `accounts[].auth.oauth2`: access tokens from a token endpoint instead of a fixed key (RFC 6749, RFC 7523).
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::rsa::KeyPair;
@@ -6,47 +6,47 @@ use ring::rsa::KeyPair;
 use super::endpoint::Endpoint;
 use crate::config::secret::Secret;
 
-/// Where the access tokens of an account come from.
+/// The source of an account's access tokens.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OAuth2 {
-    /// The token endpoint. Its `path` is all that follows the authority: path and query, as given.
+    /// The token endpoint. Its `path` is everything after the authority, path and query, as given.
     pub token_url: Endpoint,
-    /// What is shown for a token.
+    /// What is exchanged for a token.
     pub grant: Grant,
-    /// What the token is to be good for; may be empty.
+    /// The scopes of the token; may be empty.
     pub scopes: Vec<String>,
-    /// Whom the token is for; `None` = it is not said.
+    /// The audience of the token; `None` = the request states none.
     pub audience: Option<String>,
     /// Further members of the form, in the order of the file.
     pub params: Vec<(String, Secret)>,
 }
 
-/// What is given in exchange for a token.
+/// What is exchanged for a token.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Grant {
-    /// The client itself.
+    /// The client's own credentials.
     ClientCredentials(Client),
-    /// A refresh token; the endpoint may replace it with every answer.
+    /// A refresh token, which the endpoint may replace with every answer.
     RefreshToken { client: Client, token: Secret },
-    /// An assertion, signed with the key of a service account.
+    /// An assertion that is signed with the key of a service account.
     ServiceAccount(ServiceAccount),
 }
 
-/// A service account of Google's, out of the JSON file that its key comes in.
+/// A service account of Google's, from the JSON file of its key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServiceAccount {
-    /// Who signs: `client_email` of the file.
+    /// The signer: `client_email` of the file.
     pub email: String,
-    /// Which of its keys signs: `private_key_id` of the file.
+    /// The id of the key: `private_key_id` of the file.
     pub key_id: Option<String>,
-    /// The private key, PEM.
+    /// The private key, in PEM form.
     pub key: Secret,
-    /// Whom the assertion is for: the token endpoint, as the file names it.
+    /// The audience of the assertion: the token endpoint, as the file names it.
     pub audience: String,
 }
 
 impl ServiceAccount {
-    /// The private key, ready to sign; or what is wrong with it.
+    /// The private key in a form for signing, or what is wrong with it.
     pub fn key_pair(&self) -> Result<KeyPair, &'static str> {
         let body = self
             .key
@@ -62,23 +62,23 @@ impl ServiceAccount {
     }
 }
 
-/// How the client tells the token endpoint who it is.
+/// How the client authenticates at the token endpoint.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Client {
     /// `client_id`.
     pub id: Secret,
-    /// `None` = a public client.
+    /// `client_secret`; `None` = a public client.
     pub secret: Option<Secret>,
-    /// How id and secret are shown; default: in the header.
+    /// How id and secret are sent; default: in the header.
     pub auth: ClientAuth,
 }
 
-/// Where the client's id and secret travel.
+/// Where the client's id and secret are sent.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum ClientAuth {
-    /// `authorization: Basic …`, which every token endpoint has to take.
+    /// `authorization: Basic …`, which every token endpoint must accept.
     #[default]
     Basic,
-    /// Members of the form.
+    /// As members of the form.
     Body,
 }

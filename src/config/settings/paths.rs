@@ -1,7 +1,7 @@
-//! Where a call goes below a base URL, as users of each vendor's SDK expect it.
+//! The path of a call below a base URL, as users of each vendor's SDK expect it.
 use crate::protocol::UpstreamDialect;
 
-/// What an upstream is called for; decides the path after the base URL.
+/// The purpose of a call; it determines the path after the base URL.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Call<'a> {
     AnthropicCountTokens,
@@ -25,7 +25,7 @@ pub enum Call<'a> {
     OpenaiCompletions,
     OpenaiCountTokens,
     OpenaiResponses,
-    /// An endpoint that weir does not interpret, by the path that the client asked for: `/v1/files`.
+    /// An endpoint that Weir does not interpret, by the client's path: `/v1/files`.
     Vendor {
         dialect: UpstreamDialect,
         path: &'a str,
@@ -34,8 +34,8 @@ pub enum Call<'a> {
 
 /// The path of a call at a base URL whose own path is `base` (without a trailing slash; may be empty).
 ///
-/// An Anthropic or Gemini base comes without the version (but for a publisher of Vertex AI, whose base names it), an
-/// OpenAI base ends in it (`/v1`).
+/// A base URL for Anthropic or Gemini has no version (except for a publisher of Vertex AI, whose base URL has one); a
+/// base URL for OpenAI ends with it (`/v1`).
 pub fn join(base: &str, call: Call<'_>) -> String {
     match call {
         Call::AnthropicCountTokens => format!("{base}/v1/messages/count_tokens"),
@@ -61,8 +61,8 @@ pub fn join(base: &str, call: Call<'_>) -> String {
     }
 }
 
-/// The query of a call: the client's, where `extra` does not say otherwise, then `extra`, percent-encoded. `None` =
-/// there is none.
+/// The query of a call, percent-encoded: the client's parameters that `extra` does not replace, then `extra`. `None` =
+/// there is no query.
 pub fn join_query(client: Option<&str>, extra: &[(String, String)]) -> Option<String> {
     let own = client
         .into_iter()
@@ -82,20 +82,20 @@ pub fn join_query(client: Option<&str>, extra: &[(String, String)]) -> Option<St
 }
 
 fn gemini(base: &str, model: &str, verb: &str) -> String {
-    // Tuned models keep their own collection: `tunedModels/x`; `models/x` is how the SDKs also write a model.
+    // Tuned models have their own collection, `tunedModels/x`; SDKs also write a model as `models/x`.
     let model = model.strip_prefix("models/").unwrap_or(model);
     let collection = if model.starts_with("tunedModels/") {
         ""
     } else {
         "models/"
     };
-    // Vertex AI keeps the models of a publisher below a project: that path names its version itself.
+    // Vertex AI has the models of a publisher below a project, and that path contains its version.
     let version = if base.contains("/publishers/") {
         ""
     } else {
         "/v1beta"
     };
-    // A segment of dots would lead elsewhere in the account's API: then no slash of the model stays one.
+    // A segment of dots would lead to another place of the account's API; then every slash of the model is encoded.
     let leads_elsewhere = model
         .split('/')
         .any(|segment| matches!(segment, "." | ".."));
@@ -104,7 +104,7 @@ fn gemini(base: &str, model: &str, verb: &str) -> String {
     format!("{base}{version}/{collection}{model}:{verb}")
 }
 
-/// Percent-encodes everything but RFC 3986's unreserved characters and `keep`.
+/// Percent-encodes everything except RFC 3986's unreserved characters and `keep`.
 fn encode(text: &str, keep: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

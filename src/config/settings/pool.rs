@@ -6,19 +6,19 @@ use std::sync::Arc;
 pub struct Pool {
     /// `pools[].name`: unique, the label in metrics and logs.
     pub name: Arc<str>,
-    /// Positions in [`Config::accounts`](super::Config::accounts), in declared order.
+    /// The accounts, as positions in [`Config::accounts`](super::Config::accounts), in declared order.
     pub accounts: Vec<usize>,
     /// `pools[].select`: how one of its accounts is chosen; default by weight.
     pub select: Select,
-    /// `pools[].affinity`: what keeps a conversation at one account; default its session.
+    /// `pools[].affinity`: what keeps requests at one account; default: their session.
     pub affinity: AffinityBy,
-    /// Position in [`Config::pools`](super::Config::pools); `compile` refuses cycles.
+    /// The pool to try next, as a position in [`Config::pools`](super::Config::pools); `compile` refuses cycles.
     pub fallback: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Select {
-    /// By the price of what the request will probably use.
+    /// The account with the lowest price for the probable use of the request.
     Cheapest,
     Failover,
     LeastBusy,
@@ -29,7 +29,7 @@ pub enum Select {
 }
 
 impl Select {
-    /// The word of the configuration.
+    /// The word in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Cheapest => "cheapest",
@@ -46,15 +46,15 @@ impl Select {
 pub enum AffinityBy {
     Key,
     None,
-    /// What requests say of their session, else what a conversation begins with.
+    /// The session that a request states, else the beginning of its conversation.
     #[default]
     Session,
-    /// Only what requests say of their session.
+    /// Only the session that a request states.
     Stated,
 }
 
 impl AffinityBy {
-    /// The word of the configuration.
+    /// The word in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Key => "key",

@@ -1,4 +1,4 @@
-//! `prometheus`: where to learn what other processes used.
+//! `prometheus`: the server that knows what other processes used.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use super::endpoint::Endpoint;
 /// A Prometheus server that scrapes every process of the fleet.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Prometheus {
-    /// `prometheus.url`: the server; its path is that of the API without `/api/v1`.
+    /// `prometheus.url`: the server; its path does not include `/api/v1`.
     pub endpoint: Endpoint,
-    /// What it calls this host.
+    /// The `instance` label of this process.
     pub instance: Option<Arc<str>>,
-    /// From one question to the next, 1 s to 5 min; default 15 s.
+    /// The time between two queries, 1 s to 5 min; default 15 s.
     pub poll: Duration,
-    /// How long an answer may take, up to 1 min; default 5 s.
+    /// The timeout of a query, up to 1 min; default 5 s.
     pub timeout: Duration,
-    /// Labels that series must have to be counted, with their values.
+    /// Labels with the values that a series must have to be counted.
     pub matchers: Vec<(String, String)>,
-    /// Marked sensitive.
+    /// The `authorization` header, marked sensitive.
     pub authorization: Option<HeaderValue>,
 }

@@ -1,44 +1,44 @@
-//! Provider presets: data, not code. A provider that speaks an existing dialect is one row here.
+//! Provider presets, as data instead of code: a provider that speaks an existing dialect is one entry here.
 use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::target::Quirks;
 
-/// What a preset supplies; each part can be overridden in YAML.
+/// The values that a preset supplies; YAML can override each of them.
 #[derive(Debug)]
 pub struct Provider {
-    /// The word in YAML.
+    /// The name in YAML.
     pub name: &'static str,
-    /// What it speaks, preferred first; empty = the account must say.
+    /// The dialects that it speaks, preferred first; empty = the account must state them.
     pub dialects: &'static [UpstreamDialect],
-    /// The base URL for `dialects`. `None` = the account must say.
+    /// The base URL for `dialects`; `None` = the account must state it.
     pub base_url: Option<&'static str>,
-    /// How the key travels with `dialects`.
+    /// How requests carry the key, for `dialects`.
     pub auth: Auth,
     /// Whether an account without a key is a mistake.
     pub needs_key: bool,
-    /// What else the vendor offers, chosen with `dialect`.
+    /// Further dialects of the vendor, which `dialect` selects.
     pub others: &'static [Other],
-    /// Chat Completions as it was before tools: `functions`, `max_tokens`, no `stream_options`.
+    /// Whether its Chat Completions are those before tools: `functions`, `max_tokens`, no `stream_options`.
     pub legacy_chat: bool,
-    /// What sets it apart from the dialect that it speaks.
+    /// How it deviates from the dialect that it speaks.
     pub quirks: &'static Quirks,
-    /// How the names of its own models begin: what an account without `models` is expected to serve.
+    /// The beginnings of its own models' names: an account without `models` is expected to serve these.
     pub families: &'static [&'static str],
-    /// Where the vendor documents these URLs; empty = it is no vendor.
+    /// The vendor's documentation of these URLs; empty = it is not a vendor.
     pub documentation: &'static str,
 }
 
-/// Another dialect of a vendor, on another base URL.
+/// Another dialect of a vendor, at another base URL.
 #[derive(Debug)]
 pub struct Other {
-    /// What is spoken there.
+    /// The dialect at that URL.
     pub dialect: UpstreamDialect,
-    /// Where it is, without the path of the API's calls.
+    /// The base URL, without the path of the API's calls.
     pub base_url: &'static str,
     /// How requests carry the credential.
     pub auth: Auth,
 }
 
-/// How the credential travels upstream.
+/// How requests carry the credential to the upstream.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Auth {
     /// `api-key: …` (Azure).
@@ -53,12 +53,12 @@ pub enum Auth {
 }
 
 impl Provider {
-    /// The preset of that name.
+    /// The preset with this name.
     pub fn from_name(name: &str) -> Option<&'static Self> {
         PROVIDERS.iter().find(|provider| provider.name == name)
     }
 
-    /// The base URL for `dialect`, when the preset has one.
+    /// The base URL for `dialect`, if the preset has one.
     pub fn base_url_for(&self, dialect: UpstreamDialect) -> Option<&'static str> {
         match self.other(dialect) {
             Some(other) => Some(other.base_url),
@@ -66,7 +66,7 @@ impl Provider {
         }
     }
 
-    /// How the key travels with `dialect`.
+    /// How requests carry the key, for `dialect`.
     pub fn auth_for(&self, dialect: UpstreamDialect) -> Auth {
         match self.other(dialect) {
             Some(other) => other.auth,
@@ -84,7 +84,7 @@ impl Provider {
     }
 }
 
-/// A provider without anything: what every row starts from.
+/// An empty preset, from which every entry starts.
 const BLANK: Provider = Provider {
     name: "",
     dialects: &[],
@@ -124,7 +124,7 @@ pub static PROVIDERS: &[Provider] = &[
         documentation: "https://platform.openai.com/docs/api-reference/introduction",
         ..BLANK
     },
-    // Any server that speaks Chat; those in one's own network often take no key.
+    // Any server that speaks Chat; servers in private networks often need no key.
     Provider {
         name: "openai-compatible",
         dialects: CHAT,
@@ -171,7 +171,7 @@ pub static PROVIDERS: &[Provider] = &[
         needs_key: false,
         ..BLANK
     },
-    // Accounts of platform.moonshot.cn have `https://api.moonshot.cn` instead; keys are valid at one of the two only.
+    // Accounts of platform.moonshot.cn have `https://api.moonshot.cn` instead; a key is valid at only one of the two.
     Provider {
         name: "moonshot",
         dialects: CHAT,
@@ -242,7 +242,7 @@ pub static PROVIDERS: &[Provider] = &[
         dialects: CHAT,
         base_url: Some("http://127.0.0.1:11434/v1"),
         needs_key: false,
-        // https://docs.ollama.com/api/anthropic-compatibility: its cloud takes a bearer token only.
+        // https://docs.ollama.com/api/anthropic-compatibility: its cloud accepts only a bearer token.
         others: &[
             Other {
                 dialect: UpstreamDialect::Anthropic,

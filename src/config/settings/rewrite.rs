@@ -10,53 +10,54 @@ use crate::protocol::json::Pointer;
 use crate::protocol::regroup::Unit;
 use crate::protocol::system::Addition;
 
-/// One rewrite: when it matches, and what it changes.
+/// One rewrite: when it applies, and what it changes.
 #[derive(Clone, Debug)]
 pub struct Rewrite {
     /// `rewrites[].name`: unique, shown in `x-weir-rewrites` and the access log.
     pub name: Arc<str>,
-    /// Any of them must hold; none = always.
+    /// One of these must hold; empty = it always applies.
     pub when: Vec<Condition>,
-    /// What is put before and behind the system text.
+    /// The texts that are put before and after the system prompt.
     pub system: Addition,
-    /// Values are raw JSON.
+    /// The places and the raw JSON values that are set there.
     pub set: Vec<(Pointer, Bytes)>,
-    /// Only where there is nothing.
+    /// The places and the raw JSON values that are set there if there is no value.
     pub default: Vec<(Pointer, Bytes)>,
-    /// Numbers that are held between two bounds.
+    /// The places of numbers that are kept within a range.
     pub clamp: Vec<(Pointer, Range)>,
-    /// Members of the body that are taken out.
+    /// The places of values that are removed.
     pub remove: Vec<Pointer>,
-    /// Removed before others are set. No credential, nothing of the connection or of the body's framing.
+    /// Headers that are removed before others are set. They contain no credential, and do not belong to the connection
+    /// or the body's framing.
     pub headers_removed: Vec<HeaderName>,
-    /// All are marked sensitive: they may hold credentials.
+    /// Headers that are set. All are marked sensitive, because they may contain credentials.
     pub headers_set: Vec<(HeaderName, HeaderValue)>,
-    /// How often the session id of a key changes.
+    /// How often the session id of a key changes; `None` = no session id is added.
     pub rotate: Option<Duration>,
-    /// In which pieces the text of a stream goes out; `None` = as it comes.
+    /// The pieces in which the text of a stream is sent; `None` = unchanged.
     pub regroup: Option<Unit>,
 }
 
 /// When a rewrite applies.
 #[derive(Clone, Debug)]
 pub struct Condition {
-    /// What has to hold of the request.
+    /// The conditions on the request.
     pub when: When,
-    /// A further condition: this leads to something in the body.
+    /// The place of a value that the body must have; `None` = no such condition.
     pub body_has: Option<Pointer>,
 }
 
-/// The numbers that are let through, and how the bounds are written.
+/// The range of a number, with the bounds as they were written.
 #[derive(Clone, Debug)]
 pub struct Range {
-    /// The smallest value that passes, in the unit of the member.
+    /// The smallest permitted value, in the unit of the member.
     pub low: serde_json::Number,
-    /// The largest value that passes, in the unit of the member.
+    /// The largest permitted value, in the unit of the member.
     pub high: serde_json::Number,
 }
 
 impl Range {
-    /// The bound that takes the place of `number`; `None` when it lies between them.
+    /// The bound that replaces `number`; `None` = the number is in the range.
     pub fn bound(&self, number: f64) -> Option<&serde_json::Number> {
         let beyond = |bound: &serde_json::Number, is: fn(&f64, &f64) -> bool| {
             bound.as_f64().is_some_and(|bound| is(&number, &bound))

@@ -1,4 +1,4 @@
-//! `routes`: conditions on a request, and where they lead. Rewrites have conditions of the same kind.
+//! `routes`: conditions on a request, and the pool for it. Rewrites have conditions of the same kind.
 use std::sync::Arc;
 
 use http::HeaderName;
@@ -9,42 +9,42 @@ use crate::protocol::Dialect;
 /// One route: when it matches, the pool and the model.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// What has to hold of the request; empty = it always matches.
+    /// The conditions on the request; empty = it always matches.
     pub when: When,
-    /// Position in [`Config::pools`](super::Config::pools).
+    /// The pool, as a position in [`Config::pools`](super::Config::pools).
     pub pool: usize,
-    /// Renames the model for the upstream.
+    /// The new name of the model; `None` = it keeps its name.
     pub model: Option<Arc<str>>,
-    /// The only account of the pool that is asked, also with weight 0.
+    /// The only account of the pool to use, also with weight 0; `None` = the pool chooses.
     pub account: Option<Arc<str>>,
 }
 
-/// All given conditions must hold.
+/// The conditions on a request; all given ones must hold.
 #[derive(Clone, Debug, Default)]
 pub struct When {
     /// The client's name of the model.
     pub model: Option<Glob>,
-    /// What the client speaks.
+    /// The client's dialect.
     pub dialect: Option<Dialect>,
     /// The name of the client's key.
     pub key: Option<Glob>,
     /// The group of that key; a key without one does not match.
     pub group: Option<Glob>,
-    /// The header `user-agent`; a request without one does not match.
+    /// The `user-agent` header; a request without one does not match.
     pub user_agent: Option<Glob>,
-    /// Every one must be present and match.
+    /// Headers with the patterns of their values; each must be present and match.
     pub header: Vec<(HeaderName, Glob)>,
-    /// Whether a stream is asked for.
+    /// Whether a stream is requested.
     pub stream: Option<bool>,
-    /// What the request is for; one without a project does not match.
+    /// The project of the request; a request without one does not match.
     pub project: Option<Glob>,
-    /// A share, from 0 to 1.
+    /// The share of a budget that must be exceeded, from 0 to 1.
     pub budget_used_over: Option<f64>,
-    /// The four that need the request to be read as its dialect reads it.
+    /// Whether the request asks for reasoning. For this condition and the next three, the body must be decoded.
     pub thinking: Option<bool>,
-    /// The prompt is estimated at more tokens than this.
+    /// The estimated number of prompt tokens that must be exceeded.
     pub input_tokens_over: Option<u64>,
-    /// Whether the prompt shows pictures.
+    /// Whether the prompt contains images.
     pub images: Option<bool>,
     /// Whether the vendor's own web search is offered to the model.
     pub web_search: Option<bool>,

@@ -1,4 +1,4 @@
-//! `listen`, `admin`, `console`, `server`, `retry` and `log`: what concerns the process as a whole.
+//! `listen`, `admin`, `console`, `server`, `retry` and `log`: settings of the whole process.
 use std::fmt::{self, Debug, Formatter};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,22 +10,22 @@ use crate::config::secret::Secret;
 /// One `listen` entry.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Listener {
-    /// Where it listens: address and TCP port.
+    /// The address and TCP port.
     pub addr: SocketAddr,
     /// `None` = plain HTTP.
     pub tls: Option<TlsFiles>,
-    /// What connections from `server.trusted_proxies` begin with.
+    /// The PROXY protocol that connections from `server.trusted_proxies` must begin with; `None` = none.
     pub proxy_protocol: Option<ProxyProtocol>,
-    /// Connections at once; `None` = no limit of its own.
+    /// Connections at the same time; `None` = it has no limit of its own.
     pub max_connections: Option<usize>,
 }
 
 /// A version of HAProxy's PROXY protocol.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ProxyProtocol {
-    /// A line of text.
+    /// The text form.
     V1,
-    /// Binary.
+    /// The binary form.
     V2,
 }
 
@@ -36,87 +36,90 @@ pub enum TlsVersion {
     V13,
 }
 
-/// Certificate chain and key, PEM, on disk.
+/// The files with the certificate chain and the key, in PEM form.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TlsFiles {
-    /// The chain of certificates, PEM, the server's own first.
+    /// The certificate chain, PEM, beginning with the server's own certificate.
     pub cert: PathBuf,
     /// The private key, PEM.
     pub key: PathBuf,
-    /// The oldest version that is spoken; default 1.2.
+    /// The oldest TLS version that is accepted; default 1.2.
     pub min_version: TlsVersion,
-    /// Authorities of clients, PEM. `None` = no certificate is asked for.
+    /// The authorities for client certificates, PEM. `None` = no certificate is requested.
     pub client_ca: Option<PathBuf>,
 }
 
-/// How long clients may take.
+/// Timeouts for clients.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ClientTimeouts {
-    /// From the first byte of a head to its last; default 30 s.
+    /// From the first byte of a request's head to its last; up to 10 min, default 30 s.
     pub head: Duration,
-    /// From one answer to the next request; default 75 s.
+    /// From the end of an answer to the next request; 1 s to 1 h, default 75 s.
     pub keepalive: Duration,
-    /// Bytes per second at which a body must arrive, over any 30 s; default 1 KiB.
+    /// The rate in bytes per second at which a body must arrive, over any 30 s; default 1 KiB. 0 = any rate.
     pub body_rate: usize,
-    /// A TLS handshake; default 10 s.
+    /// For a TLS handshake; up to 10 min, default 10 s.
     pub tls: Duration,
 }
 
 /// How many connections and streams clients may have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ConnectionLimits {
-    /// Requests at once on one HTTP/2 connection; default 100.
+    /// Requests at the same time on one HTTP/2 connection; default 100.
     pub streams_per_connection: u32,
-    /// Connections at once from one address that is no trusted proxy; `None` = any number.
+    /// Connections at the same time from one address that is not a trusted proxy; `None` = no limit.
     pub connections_per_address: Option<usize>,
-    /// Requests that one connection from an address that is no trusted proxy carries; `None` = any number.
+    /// Requests on one connection from an address that is not a trusted proxy; `None` = no limit.
     pub requests_per_connection: Option<u32>,
 }
 
 /// The `admin` section.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    /// `admin.addr`: an address, or a socket in the file system; default a port of loopback.
+    /// `admin.addr`: a TCP address, or a socket in the file system; default: a loopback port.
     pub addr: AdminAddr,
-    /// Only for an address of TCP.
+    /// `admin.tls`; only for a TCP address. `None` = plain HTTP.
     pub tls: Option<TlsFiles>,
-    /// `admin.token`: may do everything; `None` = only `tokens` do, and on loopback whoever reads needs none.
+    /// `admin.token`: permits everything; `None` = only `tokens` permit changes, and on loopback reading needs no
+    /// token.
     pub token: Option<Secret>,
-    /// Names under which it may be asked, in lower case, without ports; those of loopback are not among them.
+    /// The host names that requests may use, in lower case, without ports; loopback names are always permitted and are
+    /// not listed.
     pub hosts: Vec<String>,
     /// `admin.tokens`: further tokens, each with a role.
     pub tokens: Vec<AdminToken>,
-    /// Where people sign in, beside the tokens.
+    /// `admin.oidc`: the provider at which people sign in; `None` = only tokens are accepted.
     pub oidc: Option<Oidc>,
-    /// Where changes are written down.
+    /// `admin.audit`: the file in which changes are recorded; `None` = none.
     pub audit: Option<PathBuf>,
-    /// Where accounts, keys, groups and projects that are made through the plane are written; `None` = nowhere.
+    /// The directory for accounts, keys, groups and projects that are created through the plane; `None` = none can be
+    /// created.
     pub fragments: Option<PathBuf>,
 }
 
 /// An OpenID provider at which people sign in to the console.
 #[derive(Clone, Debug)]
 pub struct Oidc {
-    /// Exactly as the provider calls itself.
+    /// The provider's own URL, exactly as the provider writes it.
     pub issuer: Arc<str>,
-    /// What the provider knows Weir as.
+    /// Weir's client id at the provider.
     pub client_id: String,
-    /// `None` = a public client.
+    /// Weir's client secret; `None` = a public client.
     pub client_secret: Option<Secret>,
-    /// The claim that decides about the role.
+    /// The claim that determines the role.
     pub role_claim: String,
-    /// Values of that claim; `*` = any, or none.
+    /// Values of that claim with their roles; `*` = any value, or none.
     pub roles: Vec<(String, Role)>,
-    /// The claim that names somebody; `None` = what providers usually have.
+    /// The claim with the person's name; `None` = the claims that providers usually have.
     pub name_claim: Option<String>,
-    /// With spaces between them.
+    /// The requested scopes, separated by spaces.
     pub scopes: String,
-    /// `None` = at the address under which the console was asked.
+    /// The URL to which the provider redirects; `None` = it is at the address of the console's request.
     pub redirect: Option<String>,
 }
 
 impl Oidc {
-    /// The highest role of somebody with these values of the claim.
+    /// The highest role of a person with these values of the claim.
     pub fn role(&self, values: &[String]) -> Option<Role> {
         let fits = |(value, _): &&(String, Role)| value == "*" || values.contains(value);
         self.roles.iter().filter(fits).map(|(_, role)| *role).max()
@@ -124,7 +127,7 @@ impl Oidc {
 }
 
 impl Admin {
-    /// Where it speaks TLS, and with what.
+    /// The TCP address at which it uses TLS, with the files for it.
     pub fn tls_at(&self) -> Option<(SocketAddr, &TlsFiles)> {
         match (&self.addr, &self.tls) {
             (AdminAddr::Tcp(addr), Some(files)) => Some((*addr, files)),
@@ -136,17 +139,17 @@ impl Admin {
 /// Who may use the admin plane.
 #[derive(Clone)]
 pub struct AdminToken {
-    /// Unique; who did what, in the audit log.
+    /// The unique name, which the audit log states.
     pub name: Arc<str>,
-    /// Of the token.
+    /// SHA-256 of the token.
     pub sha256: [u8; 32],
-    /// What it may do.
+    /// What the token permits.
     pub role: Role,
 }
 
 impl Debug for AdminToken {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        // Without the digest: a short token can be guessed from it.
+        // Without the digest, from which a short token could be guessed.
         f.debug_struct("AdminToken")
             .field("name", &self.name)
             .field("role", &self.role)
@@ -154,7 +157,7 @@ impl Debug for AdminToken {
     }
 }
 
-/// What somebody may do on the admin plane; each may do what those before it may.
+/// What a person may do on the admin plane; each role includes those before it.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Role {
     Viewer,
@@ -163,7 +166,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The word of the configuration.
+    /// The word in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -178,9 +181,9 @@ impl Role {
 pub struct Console {
     /// Whether pages are served; default true.
     pub enabled: bool,
-    /// Requests kept in memory.
+    /// The number of finished requests that are kept in memory, up to 100,000; default 5,000. 0 = none.
     pub recent: usize,
-    /// Whether the operator's own file may be written.
+    /// Whether an admin may read and write the configuration file through the admin plane; default false.
     pub edit: bool,
 }
 
@@ -190,41 +193,43 @@ pub enum AdminAddr {
     Unix(PathBuf),
 }
 
-/// What the threads of the data plane share.
+/// How the threads of the data plane share work.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Runtime {
-    /// One runtime, whose threads take work from each other.
+    /// All threads share one runtime and take work from each other.
     Shared,
-    /// A runtime, and connections, for each.
+    /// Each thread has a runtime and connections of its own.
     PerCore,
 }
 
 /// The `server` section.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// 0 = one per core.
+    /// The number of worker threads, up to 1,024; 0 = one per core.
     pub threads: usize,
-    /// What its threads share; default `shared`.
+    /// How the threads share work; default `shared`.
     pub runtime: Runtime,
-    /// Bytes of one request's body, 1 KiB to 1 GiB; default 32 MiB.
+    /// The size of one request's body in bytes, 1 KiB to 1 GiB; default 32 MiB.
     pub max_body: usize,
-    /// Of what passes to an upstream as it comes, bytes.
+    /// The size in bytes of an upload that is passed to an upstream while it arrives; default 512 MiB.
     pub max_upload: usize,
-    /// Bytes of request bodies held at once, in all. `None` = a quarter of the memory that the process may use.
+    /// Bytes of all request bodies that are held at the same time. `None` = a quarter of the memory that the process
+    /// may use.
     pub max_buffered: Option<usize>,
-    /// Requests at once, 1 to 1,000,000; default 10,000.
+    /// Requests at the same time, 1 to 1,000,000; default 10,000.
     pub max_concurrent_requests: usize,
-    /// How long requests are still taken after `SIGTERM`, while `/readyz` says 503 already.
+    /// How long requests are still accepted after `SIGTERM`, while `/readyz` already returns 503; up to 1 h, default 5
+    /// s.
     pub drain_delay: Duration,
-    /// How long requests may still take after `drain_delay`, up to 24 h; default 10 min.
+    /// How long running requests may continue after `drain_delay`, up to 24 h; default 10 min.
     pub drain_timeout: Duration,
-    /// Whose `x-forwarded-for` is believed; default nobody's.
+    /// The proxies whose `x-forwarded-for` is trusted; default none.
     pub trusted_proxies: Vec<ipnet::IpNet>,
-    /// How long clients may take, with the defaults of each field.
+    /// Timeouts for clients, with the defaults of each field.
     pub client_timeouts: ClientTimeouts,
-    /// What one connection or address may take, with the defaults of each field.
+    /// Limits per connection and per address, with the defaults of each field.
     pub client_limits: ConnectionLimits,
-    /// Which pages of browsers may ask; `None` = none.
+    /// The web origins whose pages may send requests; `None` = none.
     pub cors: Option<Cors>,
 }
 
@@ -234,12 +239,12 @@ pub struct Cors {
     pub allow_origins: Vec<String>,
 }
 
-/// `responses.store`: what is kept of translated answers for clients of OpenAI Responses.
+/// `responses.store`: limits for stored answers of clients of OpenAI Responses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ResponseStore {
-    /// Of all keys together, bytes.
+    /// The size of all stored requests and answers in bytes, for all keys together; default 64 MiB.
     pub max_bytes: usize,
-    /// From when the request came.
+    /// How long an answer is stored, from the arrival of its request; default 24 h.
     pub ttl: Duration,
 }
 
@@ -255,36 +260,36 @@ impl Default for ResponseStore {
 /// The `retry` section.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retry {
-    /// Attempts in all, the first included.
+    /// The number of attempts, including the first, 1 to 10; default 3.
     pub max_attempts: u32,
-    /// Retries may add at most this share of the traffic of the last 10 s.
+    /// The share that retries may add to the traffic of the last 10 s, from 0 to 1; default 0.2.
     pub budget: f64,
-    /// After this time of a request no further attempt is begun; up to 1 h, default 1 min.
+    /// The time after the arrival of a request after which no further attempt begins; up to 1 h, default 1 min.
     pub deadline: Duration,
 }
 
 /// The `keepalive` section.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Keepalive {
-    /// How long after a request the client of a stream gets its first sign of life, when the upstream has not begun to
-    /// answer; from 1 s to 1 h. `None` = it gets none.
+    /// The time after the arrival of a request after which the client of a stream gets its first keep-alive if the
+    /// upstream has not begun to answer; from 1 s to 1 h. `None` = it gets none.
     pub before_head: Option<Duration>,
 }
 
 /// The `websocket` section.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct WebSocket {
-    /// How long a socket may be open.
+    /// How long a socket may be open, up to 24 h; default 1 h.
     pub max_age: Duration,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Log {
-    /// Of Weir's own log; default JSON.
+    /// The format of Weir's own log; default JSON.
     pub format: LogFormat,
-    /// error, warn, info, debug or trace.
+    /// The level of Weir's own log: error, warn, info, debug or trace.
     pub level: String,
-    /// Where access lines go; default standard output.
+    /// Where the access log is written; default standard output.
     pub access: AccessLog,
     /// Whether bodies are logged, with credentials masked; default false.
     pub bodies: bool,

@@ -1,4 +1,4 @@
-//! `trace`: where requests are exported to as traces.
+//! `trace`: where traces of requests are exported to.
 use http::HeaderValue;
 
 use super::endpoint::Endpoint;
@@ -6,10 +6,10 @@ use super::endpoint::Endpoint;
 /// An OpenTelemetry collector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
-    /// Without `/v1/traces`.
+    /// The base URL, without `/v1/traces`.
     pub endpoint: Endpoint,
-    /// Of the requests that come without a trace, from 0 to 1.
+    /// The share of requests without a trace of their own that are exported, from 0 to 1.
     pub share: f64,
-    /// Marked sensitive.
+    /// The `authorization` header, marked sensitive.
     pub authorization: Option<HeaderValue>,
 }

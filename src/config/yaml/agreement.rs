@@ -1,8 +1,8 @@
-//! Two parsers must read the same: `serde_yaml`, which decides what a configuration means, and saphyr, whose tree knows
-//! where everything stands.
+//! Two parsers must agree: `serde_yaml`, which determines the meaning of a configuration, and saphyr, whose tree has
+//! the positions of all values.
 //!
-//! YAML has corners in which parsers differ. A file in such a corner could pass a check in one program and mean something
-//! else in the next; here it is a fault with a place.
+//! YAML has corner cases in which parsers differ. A file with such a case could pass a check in one program and mean
+//! something else in another; here it is a fault with a position.
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use serde_yaml::Value;
 
 use super::document::{Fault, Kind, Node, Place};
 
-/// The first place at which `serde_yaml` reads `text` otherwise than the tree `root` has it.
+/// The first place at which `serde_yaml` reads `text` differently from the tree `root`.
 pub fn check(text: &str, root: &Rc<Node>) -> Option<Fault> {
     let mut value = match serde_yaml::from_str::<Value>(text) {
         Ok(value) => value,
@@ -55,7 +55,7 @@ fn differs(node: &Node, value: &Value) -> Option<Place> {
     (!same).then_some(node.place)
 }
 
-/// A key as text: `8080:` is a number to one and text to the other, and means the same.
+/// A key as text: `8080:` is a number for one parser and text for the other, and means the same.
 fn spelling(key: &Value) -> Option<String> {
     match key {
         Value::String(text) => Some(text.clone()),

@@ -1,18 +1,18 @@
-//! Where a value stands: line and column, and the way to it through the schema.
+//! The position of a value: line and column, and its path through the schema.
 use std::fmt::{self, Display, Formatter};
 use std::rc::Rc;
 
 use super::document::{Key, Place};
 use crate::config::diagnostic::quote;
 
-/// Where a value stands in the file and in the schema.
+/// The position of a value in the file and in the schema.
 #[derive(Clone, Debug)]
 pub struct At {
     pub place: Place,
     pub path: Rc<Path>,
 }
 
-/// The way to a value: `accounts[0].weight`. A linked list, because a file has many values and few faults.
+/// The path of a value: `accounts[0].weight`. It is a linked list, because a file has many values and few faults.
 #[derive(Debug)]
 pub enum Path {
     Root,
@@ -24,7 +24,7 @@ pub enum Path {
 }
 
 impl At {
-    /// A place without a way: the text itself.
+    /// A position without a path: the text itself.
     pub fn text(place: Place) -> Self {
         Self {
             place,
@@ -32,7 +32,7 @@ impl At {
         }
     }
 
-    /// The same place, for a member that is not there.
+    /// The same place, for a member that is absent.
     pub fn member(&self, name: &'static str) -> Self {
         Self {
             place: self.place,
@@ -40,7 +40,7 @@ impl At {
         }
     }
 
-    /// The value of a key as written.
+    /// The position of the value of a key as written.
     pub fn written(&self, place: Place, key: &Key) -> Self {
         Self {
             place,

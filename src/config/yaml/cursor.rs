@@ -1,4 +1,4 @@
-//! A node of the document together with the way to it, for faults that say where.
+//! A node of the document together with its path, for faults with a position.
 use std::rc::Rc;
 
 use super::at::{At, Path};
@@ -6,7 +6,7 @@ use super::document::{Key, Kind, Node};
 use super::faults::Faults;
 use crate::config::diagnostic::quote;
 
-/// A node together with where it stands.
+/// A node together with its position.
 #[derive(Clone, Debug)]
 pub struct Cursor<'a> {
     pub node: &'a Node,
@@ -21,7 +21,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A node that stands for a member.
+    /// A cursor for a node that is the value of a member.
     pub fn at_member(node: &'a Node, at: At) -> Self {
         Self { node, at }
     }
@@ -30,7 +30,7 @@ impl<'a> Cursor<'a> {
         &self.at
     }
 
-    /// The text of a scalar; anything else is a fault, as is nothing.
+    /// The text of a scalar; any other node, including null, is a fault.
     pub fn scalar(&self, expected: &str, faults: &mut Faults) -> Option<&'a str> {
         match &self.node.kind {
             Kind::Scalar { text, .. } if !self.node.is_null() => Some(text),
@@ -41,7 +41,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The text of an unquoted scalar: a number or a word, but not text in quotes.
+    /// The text of an unquoted scalar, such as a number or a word; text in quotes is a fault.
     pub fn plain(&self, expected: &str, faults: &mut Faults) -> Option<&'a str> {
         let text = self.scalar(expected, faults)?;
         if matches!(self.node.kind, Kind::Scalar { quoted: true, .. }) {
@@ -53,13 +53,13 @@ impl<'a> Cursor<'a> {
         Some(text)
     }
 
-    /// Records that this is not what was expected.
+    /// Records that this node is not what was expected.
     pub fn mismatch(&self, expected: &str, hint: Option<String>, faults: &mut Faults) {
         let message = format!("found {}, expected {expected}", self.found());
         faults.add_with(self.at(), message, hint);
     }
 
-    /// What is here, in a few words.
+    /// A short description of this node.
     pub fn found(&self) -> String {
         match &self.node.kind {
             Kind::List(_) => "a list".to_owned(),
@@ -69,7 +69,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The items of a list; nothing counts as an empty one.
+    /// The items of a list; null counts as an empty list.
     pub fn items(&self, expected: &str, faults: &mut Faults) -> Option<&'a [Rc<Node>]> {
         match &self.node.kind {
             Kind::List(items) => Some(items),
@@ -86,7 +86,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The entries of a mapping; nothing counts as an empty one.
+    /// The entries of a mapping; null counts as an empty mapping.
     pub fn entries(&self, expected: &str, faults: &mut Faults) -> Option<&'a [(Key, Rc<Node>)]> {
         match &self.node.kind {
             Kind::Mapping(entries) => Some(entries),
@@ -100,7 +100,7 @@ impl<'a> Cursor<'a> {
 
     /// The value of a key of this mapping.
     pub fn member<'b>(&self, key: &Key, node: &'b Node) -> Cursor<'b> {
-        // A value that is not there has the place of its key: the parser puts it at the next token.
+        // A missing value gets the place of its key, because the parser places it at the next token.
         let place = if node.is_null() {
             key.place
         } else {

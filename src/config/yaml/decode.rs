@@ -1,8 +1,8 @@
-//! The tree of a document in, typed values with their places out, every fault on the way recorded.
+//! Decodes the tree of a document into typed values with their positions, and records every fault.
 //!
-//! Not serde: its derived code stops at the first fault and forgets where a value stood. Here each member of a mapping
-//! and each item of a list is decoded for itself into a [`Field`], so one pass finds every fault, and a fault has no
-//! consequences elsewhere: a value that is wrong is known to be there.
+//! serde is not used: its derived code stops at the first fault and drops the positions of values. Here each member of
+//! a mapping and each item of a list is decoded separately into a [`Field`], so one pass finds every fault, and a fault
+//! has no consequences elsewhere: a wrong value is known to be present.
 use std::rc::Rc;
 
 use super::at::At;
@@ -11,14 +11,14 @@ use super::document::{Key, Node};
 use super::faults::Faults;
 use crate::config::diagnostic::{one_of, suggest};
 
-/// What can be decoded. `None` = a fault was recorded.
+/// A type that can be decoded. `None` = a fault was recorded.
 pub trait Decode: Sized {
     /// What is expected, as a noun with its article: `a duration such as \`30s\``.
     const EXPECTED: &'static str;
 
     fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self>;
 
-    /// As [`Decode::EXPECTED`], with what is inside.
+    /// The same as [`Decode::EXPECTED`], with the type of the contents.
     fn expected() -> String {
         Self::EXPECTED.to_owned()
     }
@@ -33,17 +33,17 @@ pub struct Field<T> {
 }
 
 impl<T> Field<T> {
-    /// The value, when it is given and right.
+    /// The value, if it is given and right.
     pub fn get(&self) -> Option<&T> {
         self.value.as_ref()
     }
 
-    /// As [`Field::get`].
+    /// The same as [`Field::get`].
     pub fn get_mut(&mut self) -> Option<&mut T> {
         self.value.as_mut()
     }
 
-    /// A field with this value, at the place of another.
+    /// A field with this value, at the position of another field.
     pub fn of(at: &At, value: Option<T>) -> Self {
         Self {
             at: at.clone(),
@@ -66,19 +66,19 @@ impl<T> Field<T> {
         self.given
     }
 
-    /// Whether it is given and wrong; a fault was recorded then.
+    /// Whether it is given and wrong; then a fault was recorded.
     pub fn is_wrong(&self) -> bool {
         self.given && self.value.is_none()
     }
 
-    /// Where it is; when it is absent, where it could be.
+    /// The position of the field; if it is absent, the position that it would have.
     pub fn at(&self) -> &At {
         &self.at
     }
 }
 
 impl<T> Field<T> {
-    /// The field, its value taken away unless `keep` (which has recorded a fault then).
+    /// The field, whose value is removed unless `keep` returns true; otherwise `keep` has recorded a fault.
     pub fn filter(self, keep: impl FnOnce(&At, &T) -> bool) -> Self {
         let value = self.value.filter(|value| keep(&self.at, value));
         Self { value, ..self }
@@ -106,17 +106,17 @@ impl<T: Decode> Field<T> {
 pub struct Needed<T>(Field<T>);
 
 impl<T> Needed<T> {
-    /// A member with this value, at the place of another.
+    /// A member with this value, at the position of another one.
     pub fn of(at: &At, value: T) -> Self {
         Self(Field::of(at, Some(value)))
     }
 
-    /// As [`Field::get_mut`].
+    /// The same as [`Field::get_mut`].
     pub fn get_mut(&mut self) -> Option<&mut T> {
         self.0.get_mut()
     }
 
-    /// As [`Field::filter`].
+    /// The same as [`Field::filter`].
     pub fn filter(self, keep: impl FnOnce(&At, &T) -> bool) -> Self {
         Self(self.0.filter(keep))
     }
@@ -130,7 +130,7 @@ impl<T> std::ops::Deref for Needed<T> {
     }
 }
 
-/// A mapping all of whose members have defaults: when it is absent, every member is.
+/// A mapping whose members all have defaults: if it is absent, all members are absent.
 #[derive(Clone, Debug)]
 pub struct Section<T>(Field<T>);
 
@@ -151,7 +151,7 @@ impl<T: Decode> Decode for Vec<Field<T>> {
 
     fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self> {
         let items = cursor.items(T::EXPECTED, faults)?;
-        // Positions are those within a file: what a fragment adds counts from 0.
+        // Indices count within a file, so the first item of a fragment has index 0.
         let (mut file, mut index) = (None, 0);
         let decode = |node: &Rc<Node>| {
             index = if file.replace(node.place.file) == Some(node.place.file) {
@@ -165,7 +165,7 @@ impl<T: Decode> Decode for Vec<Field<T>> {
     }
 }
 
-/// A mapping with free keys, in the order of the file.
+/// A mapping with arbitrary keys, in the order of the file.
 #[derive(Clone, Debug)]
 pub struct Map<T>(pub Vec<(At, String, Field<T>)>);
 
@@ -187,12 +187,12 @@ impl<T: Decode> Decode for Map<T> {
 pub struct Members<'a> {
     cursor: Cursor<'a>,
     entries: &'a [(Key, Rc<Node>)],
-    /// Known keys that an unknown one was probably meant to be: given, but wrong.
+    /// Known keys that an unknown key was probably meant to be: they count as given but wrong.
     meant: Vec<String>,
 }
 
 impl<'a> Members<'a> {
-    /// Checks that this is a mapping and knows all its keys.
+    /// Checks that this is a mapping and that all its keys are known.
     pub fn new(
         cursor: &Cursor<'a>,
         expected: &str,
@@ -240,7 +240,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// How a member of a mapping is taken: [`Field`] may be absent, [`Needed`] may not.
+/// How a member of a mapping is read: [`Field`] may be absent, [`Needed`] may not.
 pub trait Member: Sized {
     fn take(members: &Members<'_>, name: &'static str, faults: &mut Faults) -> Self;
 }

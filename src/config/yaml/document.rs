@@ -1,8 +1,8 @@
-//! YAML text in, a tree with positions out.
+//! Parses YAML text into a tree with positions.
 //!
-//! One parser (YAML 1.2), its events kept with line and column. Aliases share their node, merge keys (`<<`) are
-//! resolved here, duplicate keys are faults. Nothing is typed yet: that is `decode`. Bounded in size, depth and number of
-//! nodes, so that no file can hurt.
+//! One parser (YAML 1.2) is used, and its events are kept with line and column. Aliases share their node, merge keys
+//! (`<<`) are resolved here, duplicate keys are faults. Values have no types yet: `decode` adds them. Size, depth and
+//! number of nodes are bounded, so that no file can do harm.
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -13,13 +13,13 @@ use crate::config::diagnostic::quote;
 /// A position in a file; line and column from 1.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Place {
-    /// Which of the files: 0 = the configuration itself, then its fragments.
+    /// The number of the file: 0 = the configuration itself, then its fragments.
     pub file: usize,
     pub line: usize,
     pub column: usize,
 }
 
-/// A value and where it stands.
+/// A value with its position.
 #[derive(Debug)]
 pub struct Node {
     pub place: Place,
@@ -34,7 +34,7 @@ pub enum Kind {
     Mapping(Vec<(Key, Rc<Node>)>),
     Scalar {
         text: String,
-        /// Quoted or block text: never a number, a truth value or nothing.
+        /// Whether it is quoted or block text, which is never a number, a boolean or null.
         quoted: bool,
     },
 }
@@ -46,7 +46,7 @@ pub struct Key {
     pub text: Rc<str>,
 }
 
-/// What is wrong with the text, and where.
+/// A fault of the text, with its position.
 #[derive(Debug)]
 pub struct Fault {
     pub place: Place,
@@ -55,7 +55,7 @@ pub struct Fault {
 }
 
 impl Node {
-    /// What is not there.
+    /// The node for an absent value.
     pub fn nothing(place: Place) -> Self {
         Self {
             place,
@@ -66,14 +66,14 @@ impl Node {
         }
     }
 
-    /// Whether this is YAML's null: nothing, `~` or `null`.
+    /// Whether this is YAML's null: empty, `~` or `null`.
     pub fn is_null(&self) -> bool {
         matches!(&self.kind, Kind::Scalar { text, quoted: false } if matches!(&**text, "" | "~" | "null" | "Null" | "NULL"))
     }
 }
 
-/// Reads one document. `Err` holds the fault after which nothing more can be read; faults that leave the rest readable
-/// (a duplicate key) are in the list beside the tree. `file` is that of every place.
+/// Parses one document. `Err` has the fault after which nothing more can be read; faults that leave the rest readable
+/// (such as a duplicate key) are in the list beside the tree. `file` is the file number of every place.
 pub fn read(text: &str, file: usize) -> Result<(Rc<Node>, Vec<Fault>), Fault> {
     if text.len() > MAX_BYTES {
         return Err(Fault {
@@ -96,7 +96,7 @@ pub fn read(text: &str, file: usize) -> Result<(Rc<Node>, Vec<Fault>), Fault> {
     Ok((root, builder.faults))
 }
 
-/// The tree as far as it is built.
+/// The tree while it is built.
 #[derive(Default)]
 struct Builder {
     /// Collections that are still open, outermost first.
@@ -120,9 +120,10 @@ enum OpenKind {
         entries: Vec<(Key, Rc<Node>)>,
         /// Key → line of its first occurrence.
         seen: HashMap<Rc<str>, usize>,
-        /// The key whose value comes next; `Skipped` when that key was a fault.
+        /// The key whose value comes next; `Skipped` = that key was a fault.
         key: PendingKey,
-        /// Values of `<<`, applied when the mapping is complete, because own keys win over merged ones.
+        /// Values of `<<`. They are applied when the mapping is complete, because its own keys take precedence over
+        /// merged ones.
         merges: Vec<Rc<Node>>,
     },
 }
@@ -192,7 +193,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Whether the tag makes a scalar text; any tag but those of the core schema is a fault.
+    /// Whether the tag makes a scalar text. Any tag outside the core schema is a fault.
     fn tag(&mut self, tag: Option<&Tag>, place: Place) -> bool {
         let Some(tag) = tag else { return false };
         if !tag.is_yaml_core_schema() {
@@ -225,8 +226,8 @@ impl Builder {
         self.attach(node, place)
     }
 
-    /// Puts a value (or a key) where the next one belongs. `place` is where it is used: for an alias not where it is
-    /// defined.
+    /// Adds a value or a key to the innermost open collection. `place` is where it is used; for an alias, this is not
+    /// where it is defined.
     fn attach(&mut self, node: Rc<Node>, place: Place) -> Result<(), Fault> {
         self.count(1, place)?;
         let faults = &mut self.faults;
@@ -335,7 +336,7 @@ fn fault(place: Place, message: &str) -> Fault {
     }
 }
 
-/// What the parser says, in the words of this file.
+/// The parser's error as a fault.
 fn not_yaml(err: &ScanError, text: &str, file: usize) -> Fault {
     let place = place(*err.marker(), file);
     if err.info() == "recursion limit exceeded" {
@@ -354,7 +355,7 @@ fn too_deep(place: Place) -> Fault {
     fault(place, &message)
 }
 
-/// The usual reasons why a text is not YAML, looked for in the line of the fault and the one before.
+/// Finds usual reasons why a text is not YAML, in the line of the fault and the line before.
 fn syntax_hint(text: &str, place: Place) -> Option<&'static str> {
     let mut lines = text.lines().skip(place.line.saturating_sub(2)).take(2);
     let hint = lines.find_map(|line| {
@@ -381,11 +382,11 @@ fn start(file: usize) -> Place {
     }
 }
 
-/// A configuration of ten thousand keys is below one megabyte.
+/// A configuration with ten thousand keys has less than one megabyte.
 pub const MAX_BYTES: usize = 8 << 20;
-/// The schema is seven deep.
+/// The schema has seven levels.
 pub const MAX_DEPTH: usize = 64;
-/// Aliases and merges count each time they are used in the tree.
+/// Aliases and merges count each time they are used.
 const MAX_NODES: usize = 500_000;
 
 #[cfg(test)]

@@ -1,21 +1,21 @@
-//! Collects the faults and warnings of one file.
+//! Collects the faults and warnings of one configuration.
 use super::at::At;
 use super::document;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::secret::Secret;
 
-/// The faults and warnings of one file.
+/// The faults and warnings of one configuration.
 #[derive(Debug)]
 pub struct Faults {
-    /// The configuration itself, then its fragments: what [`Place::file`](document::Place::file) counts.
+    /// The configuration itself, then its fragments; [`Place::file`](document::Place::file) is a position in this list.
     files: Vec<String>,
     found: Vec<(usize, Diagnostic)>,
     warnings: Vec<(usize, Diagnostic)>,
-    /// Blotted out of every message at the end, as the last line of defence.
+    /// Secrets that are masked in every message at the end, as the last line of defence.
     secrets: Vec<Secret>,
-    /// Faults and warnings beyond those that are kept.
+    /// The number of faults and warnings beyond those that are kept.
     dropped: usize,
-    /// Values decoded so far; an alias counts each time it is used.
+    /// The number of values decoded so far; an alias counts each time it is used.
     decoded: usize,
 }
 
@@ -31,13 +31,13 @@ impl Faults {
         }
     }
 
-    /// A further file; its number.
+    /// Adds a file and returns its number.
     pub fn add_file(&mut self, name: String) -> usize {
         self.files.push(name);
         self.files.len() - 1
     }
 
-    /// `line 3`, or `line 3 of FILE` where that is not the file of `at`.
+    /// `line 3`, or `line 3 of FILE` if that is not the file of `at`.
     pub fn line(&self, place: document::Place, at: &At) -> String {
         let name = self.files.get(place.file);
         match name.filter(|_| place.file != at.place.file) {
@@ -46,12 +46,12 @@ impl Faults {
         }
     }
 
-    /// A fault whose hint is where the setting is described.
+    /// Records a fault; its hint is where the setting is documented.
     pub fn add(&mut self, at: &At, message: impl Into<String>) {
         self.add_with(at, message, None);
     }
 
-    /// A fault. Without a hint of its own it says where the setting is described.
+    /// Records a fault. Without a hint of its own, its hint is where the setting is documented.
     pub fn add_with(&mut self, at: &At, message: impl Into<String>, hint: Option<String>) {
         if self.found.len() < MAX_KEPT {
             let hint = hint.unwrap_or_else(|| described(at));
@@ -62,7 +62,7 @@ impl Faults {
         }
     }
 
-    /// Something that works but deserves a word.
+    /// Records a warning: something that works but should be changed.
     pub fn warn(&mut self, at: &At, message: impl Into<String>, hint: Option<String>) {
         if self.warnings.len() < MAX_KEPT {
             let diagnostic = self.diagnostic(at, message.into(), hint);
@@ -70,23 +70,23 @@ impl Faults {
         }
     }
 
-    /// A fault of the text itself.
+    /// Records a fault of the text itself.
     pub fn add_document(&mut self, fault: document::Fault) {
         let at = At::text(fault.place);
         self.add_with(&at, fault.message, fault.hint.map(str::to_owned));
     }
 
-    /// A value that must not occur in any message.
+    /// Adds a value that no message may contain.
     pub fn hide(&mut self, secret: &Secret) {
         self.secrets.push(secret.clone());
     }
 
-    /// Whether there are so many that no more are kept.
+    /// Whether no more faults are kept.
     pub fn is_full(&self) -> bool {
         self.found.len() >= MAX_KEPT
     }
 
-    /// Counts a value that is decoded, one behind an alias each time; false = there are too many.
+    /// Counts a value that is decoded; a value behind an alias counts each time. `false` = there are too many values.
     pub fn count_value(&mut self, at: &At) -> bool {
         self.decoded += 1;
         if self.decoded == MAX_DECODED + 1 {
@@ -131,7 +131,7 @@ impl Faults {
     }
 }
 
-/// Where the documentation has what stands at `at`, without positions and free keys.
+/// The hint for where the documentation describes the setting at `at`, without indices and free keys.
 fn described(at: &At) -> String {
     let mut path = String::new();
     let shown = at.path.to_string();
@@ -151,12 +151,13 @@ fn described(at: &At) -> String {
     }
 }
 
-/// Blots the secrets out of what is shown. There may be as many as there are keys: all texts are searched for one of them at once.
+/// Masks the secrets in everything that is shown. There may be as many secrets as keys, so all texts together are
+/// searched for one secret at a time.
 fn hide_in(list: &mut [Diagnostic], secrets: &[Secret]) {
     let whole: Vec<&str> = list.iter().flat_map(texts).collect();
     let whole = whole.join("\n");
     for secret in secrets.iter().map(Secret::expose) {
-        // Blotting out one or two letters wherever they occur would tell the secret instead of hiding it.
+        // If one or two letters were masked wherever they occur, this would reveal the secret instead of hiding it.
         if secret.len() < SHORTEST_HIDDEN || !whole.contains(secret) {
             continue;
         }
@@ -174,11 +175,11 @@ fn texts(diagnostic: &Diagnostic) -> impl Iterator<Item = &str> {
     texts.into_iter().chain(diagnostic.hint.as_deref())
 }
 
-/// Faults and warnings that are kept for sorting.
+/// Most faults and warnings that are kept for sorting.
 const MAX_KEPT: usize = 1_000;
-/// More faults than anybody mends in one go.
+/// Most faults that are shown: nobody corrects more at once.
 const MAX_SHOWN: usize = 100;
-/// Shorter values occur in ordinary words.
+/// Shorter secrets occur in ordinary words.
 const SHORTEST_HIDDEN: usize = 6;
-/// As many as the largest document without aliases has.
+/// The largest document without aliases has this many values.
 const MAX_DECODED: usize = 500_000;

@@ -1,4 +1,4 @@
-//! A fragment's lists, joined to those of the configuration that includes it.
+//! Joins the lists of a fragment to those of the configuration that includes it.
 use std::rc::Rc;
 
 use super::at::At;
@@ -6,15 +6,15 @@ use super::document::{Key, Kind, Node, Place};
 use super::faults::Faults;
 use crate::config::diagnostic::{did_you_mean, one_of, quote};
 
-/// The tree with the lists of a fragment at the ends of its own. Values keep their places.
+/// The tree with the lists of a fragment appended to its own lists. Values keep their positions.
 pub fn merge(root: &Rc<Node>, fragment: &Rc<Node>, faults: &mut Faults) -> Rc<Node> {
     let Kind::Mapping(entries) = &root.kind else {
-        return Rc::clone(root); // The decoder says so.
+        return Rc::clone(root); // The decoder reports it.
     };
     let mut entries = entries.clone();
     let added = match &fragment.kind {
         Kind::Mapping(added) => added.as_slice(),
-        // An empty fragment, or one of comments only.
+        // The fragment is empty or has only comments.
         Kind::Scalar { .. } if fragment.is_null() => &[],
         Kind::Scalar { .. } | Kind::List(_) => {
             let message = format!(
@@ -61,7 +61,7 @@ pub fn merge(root: &Rc<Node>, fragment: &Rc<Node>, faults: &mut Faults) -> Rc<No
             entries.push((key.clone(), Rc::clone(value)));
             continue;
         };
-        // A mapping that holds such a list.
+        // The setting is a mapping that contains the list.
         if let Kind::Mapping(members) = &own.kind
             && &*key.text == "prices"
         {
@@ -94,7 +94,8 @@ pub fn merge(root: &Rc<Node>, fragment: &Rc<Node>, faults: &mut Faults) -> Rc<No
     })
 }
 
-/// The mapping with these items at the end of its `list`. What is no list there stays: the decoder says so.
+/// The mapping with these items appended to its `list`. If that is not a list, it is unchanged, and the decoder reports
+/// it.
 fn with_list(
     place: Place,
     members: &[(Key, Rc<Node>)],
@@ -126,7 +127,7 @@ fn with_list(
     })
 }
 
-/// What a fragment may hold.
+/// The lists that a fragment may contain.
 const LISTS: &[&str] = &[
     "accounts",
     "capabilities",

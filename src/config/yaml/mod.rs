@@ -1,6 +1,6 @@
-//! The text of a configuration: YAML to a tree whose values know where they stand, and typed values out of that tree.
+//! The text of a configuration: parses YAML into a tree with positions, and decodes that tree into typed values.
 //!
-//! Nothing here knows what a configuration holds.
+//! Nothing here knows the settings of a configuration.
 mod agreement;
 
 pub mod at;

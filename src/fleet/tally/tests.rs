@@ -1,4 +1,4 @@
-//! A small fleet with its own scraper: what is learned is what was used, to the last scrape.
+//! A small fleet with its own scraper: the learned use is the real use up to the last scrape.
 use std::borrow::Cow;
 
 use super::*;
@@ -9,7 +9,7 @@ const START: u64 = 1_793_484_000;
 const HOUR: u64 = 3600;
 const SCRAPE: u64 = 15;
 
-/// One value of one series, as it was scraped.
+/// One scraped value of one series.
 struct Stored {
     family: Family,
     window: Window,
@@ -20,7 +20,7 @@ struct Stored {
     value: f64,
 }
 
-/// A process: its calendar begins anew with the day and the month.
+/// A process; its windows restart with the day and the month.
 struct Process {
     run: String,
     instance: &'static str,
@@ -69,7 +69,7 @@ impl Process {
 }
 
 impl Prometheus {
-    /// Money in billionths; as many tokens.
+    /// Stores money in billionths, and the same number of tokens.
     fn scrape(&mut self, process: &mut Process, second: u64) {
         process.roll(second);
         for (window, spent) in Window::ALL.into_iter().zip(process.spent) {
@@ -90,7 +90,7 @@ impl Prometheus {
         }
     }
 
-    /// The last value of every series but those of `mine`, within `range` seconds.
+    /// The last value of every series except those of `mine`, within `range` seconds.
     fn last(&self, mine: &str, window: Window, at: u64, range: u64) -> Vec<Sample<'_>> {
         let mut last: HashMap<(&str, &str, &str, &str), f64> = HashMap::default();
         for stored in &self.0 {
@@ -156,7 +156,7 @@ impl Prometheus {
         }
     }
 
-    /// A round of `tally` that gets its answers until `broken` says otherwise; `None` = it broke.
+    /// Runs a round of `tally` with at most `answers` answers; `None` = it was interrupted.
     fn round(&self, tally: &mut Tally, second: u64, answers: usize) -> Option<Elsewhere> {
         let questions = tally.begin(wall(second), &TimeZone::UTC);
         for (number, question) in questions.iter().enumerate() {
@@ -176,7 +176,7 @@ fn tally(run: &str, instance: Option<&str>) -> Tally {
     Tally::new(run, instance.map(Arc::from), Matchers::default())
 }
 
-/// USD in billionths: today and this month, earlier on this host and on others.
+/// USD in billionths: today and this month, of earlier runs on this host and of others.
 fn figures(elsewhere: &Elsewhere) -> [u64; 4] {
     [
         elsewhere.earlier.day.nano_usd,
@@ -211,7 +211,7 @@ fn what_this_run_spent_is_not_learned_and_what_the_host_spent_before_is_its_own(
     let mut mine = tally("a2", Some("edge-1"));
     let learned = prometheus.round(&mut mine, START + 61, usize::MAX);
     assert_eq!(figures(&learned.expect("answers")), [100, 100, 0, 0]);
-    // To a host that was given no name every run may be its own.
+    // For a host without a name, every run may be its own.
     let mut mine = tally("b1", None);
     let learned = prometheus.round(&mut mine, START + 61, usize::MAX);
     assert_eq!(figures(&learned.expect("answers")), [130, 130, 0, 0]);
@@ -243,14 +243,14 @@ fn tokens_are_learned_once() {
         let learned = prometheus.round(&mut mine, second, usize::MAX);
         learned.expect("answers").tokens
     };
-    // Two minutes later they are no longer of the last minute.
+    // Two minutes later they do not belong to the last minute any more.
     prometheus.scrape(&mut other, START + 120);
     assert_eq!(tokens(&prometheus, START + 121), 0);
     other.spend(START + 130, 5);
     prometheus.scrape(&mut other, START + 135);
     assert_eq!(tokens(&prometheus, START + 136), 5);
     assert_eq!(tokens(&prometheus, START + 151), 0);
-    // Nobody asked for an hour: only the last minute of it counts.
+    // Nothing was queried for an hour: only its last minute counts.
     for minute in 3..=60 {
         other.spend(START + minute * 60, 10);
         prometheus.scrape(&mut other, START + minute * 60);
@@ -273,7 +273,7 @@ fn a_round_that_breaks_goes_on_where_it_broke() {
     assert!(left < 20, "{left}");
     let learned = prometheus.round(&mut mine, START, usize::MAX);
     assert_eq!(figures(&learned.expect("answers")), [0, 0, 0, 7]);
-    // From now on a round is a few questions, however long the month.
+    // From now on a round has few queries, however long the month is.
     let next = mine.begin(wall(START + SCRAPE), &TimeZone::UTC).len();
     assert_eq!(next, 1 + Window::ALL.len());
 }
@@ -299,7 +299,8 @@ fn a_key_that_comes_back_elsewhere_is_no_burst_of_tokens() {
     forgetful.spend(START + 20, 7);
     prometheus.scrape(&mut forgetful, START + 30);
     assert_eq!(tokens(&prometheus, START + 31), 7);
-    // What was used since the month began is of the last minute, however little it is beside the month before.
+    // The use since the beginning of the month belongs to the last minute, however small it is compared with the
+    // previous month.
     for process in [&mut steady, &mut forgetful] {
         prometheus.scrape(process, START + 2 * HOUR - 15);
     }
@@ -311,7 +312,7 @@ fn a_key_that_comes_back_elsewhere_is_no_burst_of_tokens() {
     assert_eq!(tokens(&prometheus, START + 2 * HOUR + 11), 3);
 }
 
-/// Two hosts, restarts and outages by a fixed sequence of draws; across midnight and the end of a month.
+/// Two hosts with restarts and outages in a fixed random sequence, across midnight and the end of a month.
 #[test]
 fn through_restarts_and_midnight_the_sum_is_exact_to_the_last_scrape() {
     for seed in 1..=5u64 {
@@ -329,7 +330,7 @@ fn through_restarts_and_midnight_the_sum_is_exact_to_the_last_scrape() {
             Process::new("b0", "edge-2", START),
             Process::new("c0", "edge-3", START),
         ];
-        // Of every run, what it had used when it was last scraped.
+        // For every run, its use at the last scrape.
         let mut truth: HashMap<String, ([u64; 2], (u64, u64))> = HashMap::default();
         for step in 0..16 * 60 {
             let second = START + step * SCRAPE;

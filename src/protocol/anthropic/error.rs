@@ -1,12 +1,12 @@
-//! Errors as this dialect says them, in the words on which Claude Code acts.
+//! Errors in the form of this dialect, with the wording that Claude Code reacts to.
 use bytes::BytesMut;
 
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, WireError};
 use crate::protocol::sse;
 
-/// The error in the words of this dialect: clients compact the conversation, or ask for less output, when the message
-/// reads like this. The numbers are the upstream's; where it states none, none is said.
+/// Rewords the error for clients of this dialect: by its message they decide to compact the conversation or to ask for
+/// less output. The numbers are the upstream's; where the upstream states none, the message has none.
 pub fn wording(mut error: WireError) -> WireError {
     let said = &error.message;
     let own = match error.kind {
@@ -36,7 +36,7 @@ fn too_long(said: &str) -> String {
     }
 }
 
-/// Ends a running stream with an error. Nothing may follow: a `message_stop` would make a truncated turn look whole.
+/// Ends a running stream with an error. Nothing may follow: a `message_stop` would make a truncated turn look complete.
 pub fn event(error: &WireError, out: &mut BytesMut) {
     sse::write(
         out,
@@ -46,9 +46,9 @@ pub fn event(error: &WireError, out: &mut BytesMut) {
 }
 
 const TOO_LONG: &str = "prompt is too long";
-/// How the message begins when the input fits, but not with the output that was asked for.
+/// The beginning of the message when the input fits, but not together with the requested output.
 const BOTH: &str = "input length and `max_tokens`";
-/// How the message begins when more output was asked for than the model gives.
+/// The beginning of the message when more output was requested than the model can produce.
 const OUTPUT: &str = "max_tokens: ";
 
 #[cfg(test)]

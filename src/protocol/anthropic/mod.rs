@@ -1,8 +1,8 @@
 //! Anthropic Messages, `POST /v1/messages`.
 //!
-//! Content is typed blocks; a stream is a strict grammar of them: one block open at a time, indices counted from zero, one
-//! `message_start`, one `message_stop`. What this dialect cannot say: several answers, penalties, log probabilities, a seed.
-//! The mapping, field by field: `docs/dialects/anthropic.md`.
+//! Content consists of typed blocks. A stream is a strict sequence of them: one `message_start`, one open block at a
+//! time, indices that count from zero, one `message_stop`. This dialect cannot express several answers, penalties, log
+//! probabilities or a seed. The mapping, field by field: `docs/dialects/anthropic.md`.
 pub mod error;
 pub mod request;
 pub mod response;
@@ -11,5 +11,5 @@ pub mod stream;
 mod search;
 mod wire;
 
-/// How Claude Code's attribution block begins. Anthropic takes it out, but only where it is the first.
+/// The beginning of Claude Code's attribution block. Anthropic removes that block, but only where it is the first.
 pub(super) const ATTRIBUTION: &str = "x-anthropic-billing-header:";

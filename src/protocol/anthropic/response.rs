@@ -1,4 +1,4 @@
-//! Whole answers: what an upstream answers in this dialect, and what a client is answered in it.
+//! Whole answers in this dialect: decodes an upstream's answer, encodes an answer for a client.
 use std::borrow::Cow;
 
 use serde::Serialize;
@@ -93,7 +93,7 @@ pub(super) struct StopDetailsOut<'a> {
     explanation: Option<&'a str>,
 }
 
-/// Why the model stopped, as far as its word goes.
+/// The hub's stop for the upstream's `stop_reason`.
 pub(super) fn stop(
     reason: &str,
     sequence: Option<String>,
@@ -103,7 +103,7 @@ pub(super) fn stop(
         text.as_ref().map(super::super::hub::read::Str::to_owned)
     };
     match reason.to_ascii_lowercase().as_str() {
-        // Compatible servers put Chat's words here.
+        // Compatible servers use the reasons of Chat Completions here.
         "max_tokens" | "length" => Stop::MaxTokens,
         "model_context_window_exceeded" => Stop::ContextFull,
         "refusal" | "content_filter" => Stop::Refusal(Refusal {
@@ -113,16 +113,16 @@ pub(super) fn stop(
         "pause_turn" => Stop::Pause,
         "tool_use" | "tool_calls" | "function_call" => Stop::ToolUse,
         "stop_sequence" => Stop::Sequence(sequence),
-        // `end_turn`, `compaction`, and whatever is invented next: the content is there.
+        // `end_turn`, `compaction` and unknown future reasons: the content is there.
         _ => Stop::End,
     }
 }
 
-/// The reason as this dialect says it.
+/// The `stop_reason` of this dialect.
 pub(super) const fn stop_reason(stop: &Stop) -> &'static str {
     match stop {
         Stop::ContextFull => "model_context_window_exceeded",
-        // Which string it was is not known; `stop_sequence` would promise to say.
+        // Which string matched is unknown, but `stop_sequence` would have to name it.
         Stop::End | Stop::Sequence(None) => "end_turn",
         Stop::MaxTokens => "max_tokens",
         Stop::Pause => "pause_turn",
@@ -150,7 +150,7 @@ pub(super) fn stop_details(stop: &Stop) -> Option<StopDetailsOut<'_>> {
     }
 }
 
-/// What was used.
+/// The usage that the upstream states.
 pub(super) fn spent(usage: &UsageIn) -> Spent {
     let stated = Stated::from(usage.counts);
     Spent {
@@ -165,7 +165,7 @@ pub(super) fn spent(usage: &UsageIn) -> Spent {
     }
 }
 
-/// What was used, as this dialect states it.
+/// The usage in the form of this dialect.
 pub(super) fn usage(spent: &Spent) -> UsageOut {
     let usage = &spent.usage;
     UsageOut {
@@ -248,7 +248,8 @@ const fn plain(text: &str) -> BlockOut<'_> {
     }
 }
 
-/// The citation as a web search's. The index that Anthropic demands is an envelope: it tells whose the citation is.
+/// The citation in the form of a web search's. The `encrypted_index` that Anthropic requires is an envelope that names
+/// the vendor.
 pub(super) fn citation<'a>(citation: &'a Citation, context: &Context) -> Option<CitationOut<'a>> {
     match citation {
         Citation::Url {
@@ -289,12 +290,12 @@ fn thinking<'a>(reasoning: &'a Reasoning, context: &Context) -> Option<BlockOut<
     }
 }
 
-/// Foreign state, fit for the field that this dialect carries verbatim.
+/// Seals foreign state for a field that clients of this dialect send back unchanged.
 pub(super) fn envelope(opaque: Opaque, context: &Context) -> String {
     opaque::seal(&context.origin.stamp(opaque))
 }
 
-/// Arguments as the object that they are.
+/// The arguments as a JSON object.
 pub(super) fn object(args: Cow<'_, str>) -> Cow<'_, RawValue> {
     let empty = || Cow::Owned(RawValue::from_string("{}".to_owned()).unwrap_or_default());
     match args {
@@ -305,5 +306,5 @@ pub(super) fn object(args: Cow<'_, str>) -> Cow<'_, RawValue> {
     }
 }
 
-/// Ids as clients of this dialect send them back.
+/// The form of ids that clients of this dialect send back.
 pub(super) const TOOL_IDS: ToolIds = ToolIds::AtMost(64);

@@ -1,4 +1,5 @@
-//! Searches that another provider ran, told as this dialect tells its own: agents count them by these blocks and show the pages.
+//! Web searches that another provider ran, in the blocks that this dialect uses for its own: agents count the searches
+//! by these blocks and show the pages.
 use std::borrow::Cow;
 
 use serde::Serialize;
@@ -24,17 +25,17 @@ pub fn is_search(call: &ToolCall) -> bool {
     call.kind == CallKind::Server(Hosted::WebSearch)
 }
 
-/// The id under which the call and its result are told: the dialect has a form for it.
+/// The id of the call and of its result, in the form that this dialect prescribes.
 pub fn id(id: &str) -> String {
     format!("srvtoolu_{}", digest(id, ID_DIGITS))
 }
 
-/// What was searched for, as an object.
+/// The query, as an object.
 pub fn input(call: &ToolCall) -> Cow<'_, str> {
     call.args.object()
 }
 
-/// The pages. What Anthropic encrypts of them is an envelope: it tells whose they are.
+/// The pages. Where Anthropic has encrypted content, this has an envelope that names the vendor.
 pub fn pages<'a>(result: &'a ServerToolResult, context: &Context) -> Vec<PageOut<'a>> {
     let page = |page: &'a crate::protocol::hub::block::Page| PageOut {
         kind: "web_search_result",
@@ -46,7 +47,7 @@ pub fn pages<'a>(result: &'a ServerToolResult, context: &Context) -> Vec<PageOut
     result.pages.iter().map(page).collect()
 }
 
-/// What a search is called.
+/// The name of the search tool.
 pub const NAME: &str = "web_search";
 
 const ID_DIGITS: usize = 24;

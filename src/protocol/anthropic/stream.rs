@@ -1,4 +1,4 @@
-//! Streams: what an upstream streams in this dialect, and what a client is streamed in it.
+//! Streams of this dialect: decodes an upstream's stream, encodes a stream for a client.
 mod decode;
 mod encode;
 mod open;

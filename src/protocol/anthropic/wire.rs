@@ -1,4 +1,4 @@
-//! Anthropic Messages, field for field.
+//! The wire format of Anthropic Messages, field for field.
 mod input;
 mod output;
 

@@ -1,11 +1,11 @@
-//! When to come back: in a field, or in prose.
+//! The time to wait before a retry, from a field or from the message.
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::details;
 
-/// A delay that stands in a field of its own.
+/// A delay from a field of its own.
 pub(super) fn stated(error: &Value) -> Option<Duration> {
     let retry_info = details(error).find_map(|detail| match detail.get("retryDelay")? {
         Value::String(text) => delay(text).map(|(wait, _)| wait),
@@ -17,8 +17,8 @@ pub(super) fn stated(error: &Value) -> Option<Duration> {
     retry_info.or_else(|| positive(plain?))
 }
 
-/// "Please try again in 1.5s", "Please retry in 37.2s", "Please retry after 20 seconds": how long, and the words that
-/// say so.
+/// The delay in "Please try again in 1.5s", "Please retry in 37.2s", "Please retry after 20 seconds", and the words
+/// that state it.
 pub fn wait_in_words(message: &str) -> Option<(Duration, &str)> {
     let lower = message.to_ascii_lowercase();
     DELAY_PHRASES.iter().find_map(|phrase| {
@@ -28,8 +28,8 @@ pub fn wait_in_words(message: &str) -> Option<(Duration, &str)> {
     })
 }
 
-/// What an aggregator repeats of the headers of the vendor behind it: `metadata.headers` of `OpenRouter`. Seconds from now,
-/// or Unix time in seconds or milliseconds.
+/// The delay in headers of the vendor that an aggregator repeats in its error: `metadata.headers` of `OpenRouter`. In
+/// seconds from now, or as Unix time in seconds or milliseconds.
 ///
 /// Source: <https://openrouter.ai/docs/api/reference/limits>, and its answers to spent free requests.
 pub(super) fn in_headers(error: &Value) -> Option<Stated> {
@@ -49,7 +49,7 @@ pub(super) fn in_headers(error: &Value) -> Option<Stated> {
     stated.next_back()
 }
 
-/// When to come back, as a number says it.
+/// A time to retry, as a number can state it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Stated {
     In(Duration),
@@ -68,8 +68,7 @@ impl Stated {
     }
 }
 
-/// `6m0s`, `120ms`, `1.5s`, `20 seconds`: a sequence of numbers with units, up to the first thing that is neither. What
-/// follows it.
+/// Parses `6m0s`, `120ms`, `1.5s`, `20 seconds`: a sequence of numbers with units. Also returns the rest of the text.
 fn delay(text: &str) -> Option<(Duration, &str)> {
     let mut total = None;
     let mut rest = text.trim_start();
@@ -95,7 +94,7 @@ fn delay(text: &str) -> Option<(Duration, &str)> {
     Some((positive(total?)?, end))
 }
 
-/// How many seconds a unit has.
+/// The number of seconds in a unit.
 fn unit(name: &str) -> Option<f64> {
     match name {
         "ms" | "millisecond" | "milliseconds" => Some(0.001),
@@ -111,7 +110,7 @@ fn positive(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds.min(MAX_DELAY)).ok()
 }
 
-/// How vendors introduce a delay in prose, in lower case.
+/// The words before a delay in vendors' messages, in lower case.
 const DELAY_PHRASES: [&str; 4] = [
     "try again in ",
     "retry in ",
@@ -119,15 +118,15 @@ const DELAY_PHRASES: [&str; 4] = [
     "try again after ",
 ];
 
-/// The headers that say when, in lower case.
+/// The headers that state a delay, in lower case.
 const RESET_HEADERS: [&str; 2] = ["retry-after", "x-ratelimit-reset"];
 
-/// Headers that are looked at.
+/// Most headers that are looked at.
 const MAX_HEADERS: usize = 64;
 
 /// A number from here on is Unix time (2001), in seconds or in milliseconds.
 const UNIX_SECONDS_FROM: f64 = 1e9;
 const UNIX_MILLIS_FROM: f64 = 1e12;
 
-/// Longest delay believed, in seconds: a year.
+/// The longest delay that is accepted, in seconds: a year.
 const MAX_DELAY: f64 = 31_536_000.0;

@@ -1,22 +1,23 @@
-//! From what an upstream says to the kind of error it is: decided here, once, for the client and for the pool.
+//! Decides which kind of error an upstream's answer is, in one place for the client and for the pool.
 use super::words_table::{NUMBERS, PHRASES, WORDS};
 use super::{ErrorKind, WireError};
 use crate::protocol::UpstreamDialect;
 
-/// By what an error that blames an account or a provider is known for it.
+/// How an upstream indicated an error for which an account or a provider is to blame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Told {
-    /// By its status, or by a type that says no more; also what blames nobody.
+    /// By its status, or by a type that adds nothing to it. Also for errors for which no account or provider is to
+    /// blame.
     Status,
     /// By a code or type of its own.
     Code,
-    /// By its status, and by this phrase of its message, in lower case.
+    /// By its status together with this phrase of its message, in lower case.
     Words(&'static str),
-    /// By this phrase of its message alone, in lower case. Without it, it would be an error of that kind.
+    /// By this phrase of its message alone, in lower case. Without the phrase, it would be an error of the given kind.
     Phrase(&'static str, ErrorKind),
 }
 
-/// What is known of an error; empty texts where nothing is.
+/// What is known of an error; unknown texts are empty.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
     pub dialect: UpstreamDialect,
@@ -24,13 +25,13 @@ pub(super) struct Facts<'a> {
     pub type_: &'a str,
     pub code: &'a str,
     pub message: &'a str,
-    /// Whether a quota per day is among those exhausted.
+    /// Whether a daily quota is among the exhausted ones.
     pub per_day: bool,
 }
 
 impl Facts<'_> {
-    /// Codes and types refine what the status says, and phrases what those leave open; without an error status they
-    /// decide.
+    /// Codes and types refine what the status indicates, and phrases refine what those leave open. Without an error
+    /// status, codes, types and phrases decide.
     pub(super) fn kind(&self) -> ErrorKind {
         let named = self.named();
         let general = by_status(self.status);
@@ -47,7 +48,7 @@ impl Facts<'_> {
                 Some(kind @ (ErrorKind::ModelNotFound | ErrorKind::Permission)) => kind,
                 _ => self.worded(&DENIED).unwrap_or(general),
             },
-            // Who asks for less may well be served.
+            // A smaller request may well be served.
             402 => self
                 .worded(&[ErrorKind::TooDear, ErrorKind::Permission])
                 .unwrap_or(general),
@@ -71,7 +72,7 @@ impl Facts<'_> {
                     | ErrorKind::Quota
                     | ErrorKind::Timeout),
                 ) => kind,
-                // Slow down: a rate limit that speaks for the whole endpoint.
+                // `slow_down` is a rate limit of the whole endpoint.
                 Some(ErrorKind::RateLimit) if self.code == "slow_down" => ErrorKind::Overloaded,
                 _ => self.worded(&FAILED).unwrap_or(general),
             },
@@ -88,7 +89,7 @@ impl Facts<'_> {
         }
     }
 
-    /// By what it is known to blame an account or a provider.
+    /// How the error shows that an account or a provider is to blame.
     pub(super) fn told(&self) -> Told {
         let kind = self.kind();
         if !is_blame(kind) {
@@ -128,7 +129,8 @@ impl Facts<'_> {
         }
     }
 
-    /// What code and type mean: the code first, for it is the more precise, unless it is the status again.
+    /// The kind that code and type indicate. The code is more precise and comes first, unless it only repeats the
+    /// status.
     fn named(&self) -> Option<ErrorKind> {
         by_word(self.code)
             .filter(|kind| *kind != ErrorKind::InvalidRequest)
@@ -150,10 +152,10 @@ impl Facts<'_> {
         own("")
     }
 
-    /// What the message says, of these kinds, by the first phrase that may speak.
+    /// The kind among these that the message indicates, by the first phrase that counts.
     ///
-    /// Vendors repeat what the client wrote in their messages. So a phrase that takes an account or an endpoint out counts
-    /// only where nothing says that the request is at fault, and none counts where the message quotes.
+    /// Vendors repeat the client's text in their messages. So a phrase that takes an account or an endpoint out counts
+    /// only where nothing shows that the request is at fault, and phrases within quotations never count.
     fn worded(&self, kinds: &[ErrorKind]) -> Option<ErrorKind> {
         let head = unquoted(head_of(self.message)).to_ascii_lowercase();
         let blames = !self.is_request_told();
@@ -164,7 +166,7 @@ impl Facts<'_> {
             .map(|(_, kind)| *kind)
     }
 
-    /// Whether status or code say that the request is at fault.
+    /// Whether the status or the code shows that the request is at fault.
     fn is_request_told(&self) -> bool {
         let is_number = self.code.parse::<u64>().is_ok();
         let is_unknown = !self.code.is_empty() && !is_number && by_word(self.code).is_none();
@@ -184,13 +186,14 @@ impl Facts<'_> {
         match self.dialect {
             UpstreamDialect::Anthropic => lower.starts_with("model:"),
             UpstreamDialect::Gemini => lower.starts_with("models/"),
-            // OpenAI's words, which everybody else repeats.
+            // OpenAI's words, which all other vendors repeat.
             _ => lower.contains("model") && lower.contains("not exist"),
         }
     }
 }
 
-/// The phrase of a message that tells an error of this kind, if it takes an account or an endpoint out.
+/// The phrase of a message that indicates this kind of error, if errors of this kind take an account or an endpoint
+/// out.
 pub(super) fn phrase_of(kind: ErrorKind, message: &str) -> Option<&'static str> {
     if !is_blame(kind) {
         return None;
@@ -202,13 +205,13 @@ pub(super) fn phrase_of(kind: ErrorKind, message: &str) -> Option<&'static str> 
         .map(|(phrase, _)| *phrase)
 }
 
-/// Whether a word or a phrase of this kind tells that one: a limit of money is told as a spent quota.
+/// Whether a word or phrase of kind `told` indicates `kind`: a spending limit counts as a spent quota.
 fn is_same(kind: ErrorKind, told: ErrorKind) -> bool {
     told == kind || (told == ErrorKind::Billing && kind == ErrorKind::Quota)
 }
 
 impl Told {
-    /// Of an error within a translated answer, which has no status.
+    /// How an error within a translated answer, which has no status, was indicated.
     pub fn of_event(said: &WireError) -> Self {
         if let Some(told) = said.told {
             return told;
@@ -220,7 +223,7 @@ impl Told {
     }
 }
 
-/// The kind of a type or code, in any case of letters.
+/// The kind for a type or code; upper and lower case are the same.
 fn by_word(word: &str) -> Option<ErrorKind> {
     WORDS
         .iter()
@@ -236,7 +239,8 @@ pub(super) const fn by_status(status: u16) -> ErrorKind {
         404 => ErrorKind::NotFound,
         405 => ErrorKind::MethodNotAllowed,
         408 => ErrorKind::RequestTimeout,
-        // The way there is wrong, which is none of the client's business: a proxy in between, another protocol, another host.
+        // The way to the upstream is wrong, which the client cannot change: a proxy in between, another protocol,
+        // another host.
         407 | 421 | 426 => ErrorKind::BadGateway,
         409 => ErrorKind::Conflict,
         413 => ErrorKind::TooLarge,
@@ -259,7 +263,7 @@ const fn is_blame(kind: ErrorKind) -> bool {
     )
 }
 
-/// The part of a message that is searched. What matters stands in front.
+/// The part of a message that is searched: its beginning, which has what matters.
 fn head_of(message: &str) -> &str {
     let mut end = message.len().min(LONGEST_SEARCHED);
     while !message.is_char_boundary(end) {
@@ -268,8 +272,8 @@ fn head_of(message: &str) -> &str {
     message.get(..end).unwrap_or_default()
 }
 
-/// The message without what it quotes: there stands the client's text. After a quotation mark that nothing closes, the
-/// rest is taken for quoted. Short quotations of one word are names that vendors quote themselves, and stay.
+/// The message without its quotations, which contain the client's text. After an unclosed quotation mark, the rest
+/// counts as quoted. Short quotations of one word are names that the vendor itself quotes; they are kept.
 fn unquoted(message: &str) -> String {
     let mut said = String::with_capacity(message.len());
     let mut rest = message;
@@ -304,29 +308,29 @@ fn unquoted(message: &str) -> String {
     said
 }
 
-/// What only the words tell, in an error that calls itself a bad request.
+/// Kinds that only the message can tell, in an error with a status of a bad request.
 const BAD_REQUEST: [ErrorKind; 4] = [
     ErrorKind::ContextLength,
     ErrorKind::Billing,
     ErrorKind::Authentication,
     ErrorKind::Permission,
 ];
-/// In a 401: what tells the dead credential from a restricted one.
+/// For a 401: these distinguish a dead credential from a restricted one.
 const DENIED: [ErrorKind; 3] = [
     ErrorKind::ModelNotFound,
     ErrorKind::Authentication,
     ErrorKind::Permission,
 ];
-/// In a 403, which may mean the credential, the plan, the model or the request.
+/// For a 403, which may concern the credential, the plan, the model or the request.
 const FORBIDDEN: [ErrorKind; 4] = [
     ErrorKind::Billing,
     ErrorKind::ModelNotFound,
     ErrorKind::Permission,
     ErrorKind::Authentication,
 ];
-/// In a failure of the server.
+/// For a failure of the server.
 const FAILED: [ErrorKind; 2] = [ErrorKind::ContextLength, ErrorKind::Overloaded];
-/// In an error without a status.
+/// For an error without a status.
 const ANY: [ErrorKind; 6] = [
     ErrorKind::ContextLength,
     ErrorKind::Billing,
@@ -336,7 +340,7 @@ const ANY: [ErrorKind; 6] = [
     ErrorKind::Overloaded,
 ];
 
-/// Bytes of a message that are searched.
+/// Most bytes of a message that are searched.
 const LONGEST_SEARCHED: usize = 1024;
-/// Bytes of a quoted word that is a name of the vendor's own, such as `max_new_tokens`.
+/// Most bytes of a quoted word that counts as the vendor's own name, such as `max_new_tokens`.
 const LONGEST_NAME: usize = 24;

@@ -1,10 +1,10 @@
-//! Credentials out of an upstream's error body, before a client or a log sees it.
+//! Removes credentials from an upstream's error body before a client or a log sees it.
 use std::borrow::Cow;
 
 use memchr::memmem;
 
-/// Replaces `secret` (an account's own key), and whatever has the shape of a common vendor's key, by `***`. Nothing
-/// else changes; a body without any of it is borrowed.
+/// Replaces `secret` (the account's own key) and everything in the form of a common vendor's key by `***`. Nothing else
+/// changes; a body without any of these is borrowed.
 pub fn mask<'a>(body: &'a [u8], secret: &str) -> Cow<'a, [u8]> {
     let body = replace_secret(body, secret.as_bytes());
     match mask_shapes(&body) {
@@ -36,7 +36,7 @@ fn mask_shapes(body: &[u8]) -> Option<Vec<u8>> {
     let mut from = 0;
     let mut at = 0;
     while at < body.len() {
-        // A key begins where no word goes on: `task-force` holds no `sk-` key.
+        // A key does not begin in the middle of a word: `task-force` contains no `sk-` key.
         let fresh = at == 0 || body.get(at - 1).is_some_and(|&before| !is_token(before));
         let found = if fresh {
             shape(body.get(at..).unwrap_or_default())
@@ -58,7 +58,7 @@ fn mask_shapes(body: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// If `rest` begins with a key: how much of it stays readable, and how long it is altogether.
+/// If `rest` begins with a key: how many bytes of it stay readable, and its length.
 fn shape(rest: &[u8]) -> Option<(usize, usize)> {
     SHAPES.iter().find_map(|shape| {
         let head = rest.get(..shape.prefix.len())?;
@@ -67,7 +67,7 @@ fn shape(rest: &[u8]) -> Option<(usize, usize)> {
         }
         let tail = rest.get(shape.prefix.len()..)?;
         let token = tail.iter().take_while(|&&byte| is_token(byte)).count();
-        // A full stop behind a key ends the sentence.
+        // A full stop behind a key ends the sentence and is not part of the key.
         let dots = tail
             .get(..token)?
             .iter()
@@ -78,12 +78,12 @@ fn shape(rest: &[u8]) -> Option<(usize, usize)> {
     })
 }
 
-/// What a token is made of; the star because vendors mask the middle of a key themselves.
+/// Whether a key may contain this byte. The star counts because vendors mask the middle of a key themselves.
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'*' | b'~' | b'+')
 }
 
-/// How a vendor's key begins, and how many characters follow at least.
+/// The beginning of a vendor's keys, and the least number of characters that follow.
 struct Shape {
     prefix: &'static str,
     shortest: usize,
@@ -123,5 +123,5 @@ const SHAPES: [Shape; 7] = [
 
 const MASK: &[u8] = b"***";
 
-/// A key shorter than this is a dummy, and would mask innocent text.
+/// Shorter secrets are placeholders, and masking them would hide innocent text.
 const SHORTEST_SECRET: usize = 6;

@@ -1,7 +1,7 @@
-//! Reads what an upstream says went wrong, in whatever shape.
+//! Parses an upstream's error, whatever its form.
 //!
-//! The status decides first, the type, code and wording refine: compatible vendors copy the envelope of a dialect more
-//! faithfully than its codes. Nothing here fails: a body that cannot be read still gives a kind.
+//! The status decides first; the type, the code and the wording refine it: compatible vendors copy the error format of
+//! a dialect more faithfully than its codes. Nothing here fails: an unreadable body still has a kind.
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,36 +11,36 @@ use super::kinds::{self, Told};
 use super::{ErrorKind, WireError, details};
 use crate::protocol::UpstreamDialect;
 
-/// What an upstream's error says.
+/// An upstream's error.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ParsedError {
-    /// The HTTP status of the answer, or the one an error inside a 200 names; 200 if it names none.
+    /// The HTTP status of the answer, or the status that an error inside a 200 names; 200 if it names none.
     pub status: u16,
-    /// What it amounts to.
+    /// The kind of error.
     pub kind: ErrorKind,
-    /// By what it is known.
+    /// How the upstream indicated the kind.
     pub told: Told,
     /// `error.type`; for Gemini `error.status`.
     pub type_: Option<String>,
-    /// `error.code`, `error.details.error_code`, the reason of an `ErrorInfo`: numbers as text.
+    /// `error.code`, `error.details.error_code` or the reason of an `ErrorInfo`; numbers as text.
     pub code: Option<String>,
-    /// The upstream's words, at most 4 KiB of them; empty if it has none. Not masked.
+    /// The upstream's message, at most 4 KiB; empty if it has none. Credentials in it are not masked.
     pub message: String,
     /// The request field at fault.
     pub param: Option<String>,
-    /// When to come back, where the body says so.
+    /// After how long to retry, if the body states it.
     pub retry_after: Option<Duration>,
-    /// When the quota comes back, in Unix seconds, where the body says so.
+    /// When the quota is refilled, in Unix seconds, if the body states it.
     pub resets_at: Option<u64>,
-    /// The ids of the quotas that are exhausted (Gemini).
+    /// The ids of the exhausted quotas (Gemini).
     pub quota_ids: Vec<String>,
     /// The request id in the body.
     pub request_id: Option<String>,
-    /// Whether the body was JSON. An error page of some proxy in between is not.
+    /// Whether the body is JSON. The error page of a proxy in between is not.
     pub is_json: bool,
 }
 
-/// Reads the body of an answer whose status says that it is an error.
+/// Parses the body of an answer with an error status.
 pub fn parse(dialect: impl Into<UpstreamDialect>, status: u16, body: &[u8]) -> ParsedError {
     let dialect = dialect.into();
     match serde_json::from_slice::<Value>(body) {
@@ -56,14 +56,14 @@ pub fn parse(dialect: impl Into<UpstreamDialect>, status: u16, body: &[u8]) -> P
     }
 }
 
-/// Reads an event, or the body of a 200; `None` if it says nothing of an error.
+/// Parses an event, or the body of a 200; `None` if it contains no error.
 pub fn parse_event(dialect: impl Into<UpstreamDialect>, data: &[u8]) -> Option<ParsedError> {
     let value = serde_json::from_slice::<Value>(data).ok()?;
     Some(Found::look(&value)?.settle(dialect.into(), 200))
 }
 
 impl ParsedError {
-    /// An error that Weir concludes from an answer that does not say it.
+    /// An error that Weir infers from an answer that does not state one.
     pub fn new(kind: ErrorKind, code: &str, message: &str) -> Self {
         Self {
             status: 200,
@@ -81,7 +81,7 @@ impl ParsedError {
         }
     }
 
-    /// A success without content.
+    /// The error for a successful answer without content.
     pub fn empty_answer() -> Self {
         Self::new(
             ErrorKind::BadGateway,
@@ -92,7 +92,7 @@ impl ParsedError {
 }
 
 impl ParsedError {
-    /// The same error, to be sent on.
+    /// The same error, for a client.
     pub fn to_wire(&self) -> WireError {
         WireError {
             kind: self.kind,
@@ -106,7 +106,7 @@ impl ParsedError {
     }
 }
 
-/// The parts of an error as they stand in the body.
+/// The parts of an error as they are in the body.
 #[derive(Debug, Default)]
 struct Found<'a> {
     error: Option<&'a Value>,
@@ -118,7 +118,7 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// Finds the error in any of the known envelopes.
+    /// Finds the error in any of the known forms.
     fn look(value: &'a Value) -> Option<Self> {
         let body = match value {
             Value::Array(list) => list.first()?,
@@ -149,7 +149,7 @@ impl<'a> Found<'a> {
 
     fn of_object(error: &'a Value) -> Self {
         let own = code(error, "code");
-        // Gemini's code is the HTTP status again; the reason says more.
+        // Gemini's code only repeats the HTTP status; the reason is more precise.
         let reason = details(error).find_map(|detail| text(detail, &["reason", "error_code"]));
         Self {
             error: Some(error),
@@ -200,8 +200,9 @@ impl<'a> Found<'a> {
         Some(Self::of_object(first))
     }
 
-    /// Without an envelope: `{"type": "error", "code": .., "message": ..}` (the event of Responses),
-    /// `{"code": 1302, "msg": ".."}` (GLM), `{"object": "error", "message": ..}` (vLLM), `{"message": ".."}` (gateways).
+    /// An error that is the whole body: `{"type": "error", "code": .., "message": ..}` (the event of Responses),
+    /// `{"code": 1302, "msg": ".."}` (GLM), `{"object": "error", "message": ..}` (vLLM), `{"message": ".."}`
+    /// (gateways).
     fn flat(body: &'a Value) -> Option<Self> {
         let code = code(body, "code");
         let type_ = text(body, &["type"]);
@@ -322,7 +323,7 @@ fn quota_ids(error: &Value) -> Vec<String> {
         .collect()
 }
 
-/// The title of an error page, or the start of a plain text.
+/// The title of an error page, or the beginning of a plain text.
 fn page_text(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body.get(..MAX_PAGE).unwrap_or(body));
     let title = text
@@ -340,11 +341,11 @@ fn clip(mut message: String) -> String {
     message
 }
 
-/// Longest message kept, in bytes.
+/// Longest message that is kept, in bytes.
 pub const MAX_MESSAGE: usize = 4096;
 
-/// How much of an error page is read, in bytes: its title stands at the start.
+/// The part of an error page that is read, in bytes: the title is at the beginning.
 const MAX_PAGE: usize = 4096;
 
-/// Quotas named in one error. Gemini names up to four.
+/// Most quotas that are read from one error. Gemini names up to four.
 const MAX_QUOTA_IDS: usize = 16;

@@ -1,8 +1,8 @@
-//! What each kind of error looks like in each dialect: status, type and code, in one table.
+//! The status, type and code of each kind of error in each dialect, in one table.
 use super::ErrorKind;
 use crate::protocol::Dialect;
 
-/// How one kind of error looks in one dialect.
+/// The form of one kind of error in one dialect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Row {
     /// The HTTP status.

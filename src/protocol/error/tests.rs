@@ -95,7 +95,7 @@ fn the_statuses_are_those_the_sdks_expect() {
 
 #[test]
 fn what_is_encoded_is_understood_again() {
-    // Kinds that one dialect tells apart and another does not.
+    // Kinds that one dialect distinguishes and another does not.
     let blurred = |kind| match kind {
         Kind::MethodNotAllowed | Kind::Unsupported => Kind::InvalidRequest,
         Kind::ModelNotFound => Kind::NotFound,
@@ -126,7 +126,7 @@ fn what_is_encoded_is_understood_again() {
     }
 }
 
-/// The kind that a body with this status amounts to.
+/// Asserts the kind of a body with this status.
 #[track_caller]
 fn reads(status: u16, body: &str, kind: Kind) -> ParsedError {
     let parsed = parse(Dialect::OpenaiChat, status, body.as_bytes());
@@ -580,7 +580,7 @@ fn vendors_wordings_of_a_full_context_are_one_kind() {
     }
 }
 
-/// What OpenRouter repeats of the vendor's headers in the body of its own error.
+/// `OpenRouter` repeats the vendor's headers in the body of its own error.
 #[test]
 fn a_reset_in_repeated_headers_is_read() {
     let parsed = |headers: &str| {

@@ -1,7 +1,7 @@
-//! The numbers in what vendors say of a request that does not fit.
+//! The token counts in vendors' errors about requests that do not fit the context window.
 
-/// How many tokens came and how many fit, in a message that has the two numbers: "maximum context length is 128000 tokens.
-/// However, your messages resulted in 130512 tokens".
+/// The tokens that were sent and the tokens that fit, from a message with both numbers: "maximum context length is
+/// 128000 tokens. However, your messages resulted in 130512 tokens".
 pub fn token_counts(message: &str) -> Option<(u64, u64)> {
     let mut numbers = numbers(message)
         .map(|number| number.value)
@@ -10,7 +10,7 @@ pub fn token_counts(message: &str) -> Option<(u64, u64)> {
     Some((first.max(second), first.min(second)))
 }
 
-/// Input, requested output and window, in a message that names all three: the input may fit with less output.
+/// Input, requested output and window, from a message that states all three: the input may fit with less output.
 pub fn input_and_output(message: &str) -> Option<(u64, u64, u64)> {
     let lower = message.to_ascii_lowercase();
     let (mut input, mut output, mut window) = (None, None, None);
@@ -28,7 +28,7 @@ pub fn input_and_output(message: &str) -> Option<(u64, u64, u64)> {
     (input.checked_add(output)? > window).then_some((input, output, window))
 }
 
-/// Requested and allowed output, in a message that says no more than that the output is too large.
+/// Requested and allowed output, from a message that states only that the output is too large.
 pub fn output_alone(message: &str) -> Option<(u64, u64)> {
     let lower = message.to_ascii_lowercase();
     if !OUTPUT_NAMES.iter().any(|name| lower.contains(name)) {
@@ -47,7 +47,7 @@ pub fn output_alone(message: &str) -> Option<(u64, u64)> {
     (asked > most).then_some((asked, most))
 }
 
-/// A number of a message, and what stands around it.
+/// A number in a message, with the text around it.
 #[derive(Debug)]
 struct Number<'a> {
     value: u64,
@@ -67,7 +67,7 @@ impl Number<'_> {
     }
 }
 
-/// The numbers that stand by themselves, with or without separators: not those within names and versions.
+/// The numbers of the message, with or without thousands separators; digits within names and versions are skipped.
 fn numbers(message: &str) -> impl Iterator<Item = Number<'_>> {
     let mut from = 0;
     std::iter::from_fn(move || {
@@ -102,7 +102,7 @@ fn numbers(message: &str) -> impl Iterator<Item = Number<'_>> {
     })
 }
 
-/// Smaller numbers in a message are no token counts of a context window.
+/// Smaller numbers in a message are not the token counts of a context window.
 const SMALLEST_WINDOW: u64 = 1_000;
 
 // Source lines for each wording stand in `words_table.rs`.
@@ -152,7 +152,7 @@ const BEFORE_WINDOW: [&str; 14] = [
     "must be <= ",
     "maximum context of ",
 ];
-/// How a bound of the output is called.
+/// The names of the limit on the output.
 const OUTPUT_NAMES: [&str; 8] = [
     "max_tokens",
     "max_completion_tokens",

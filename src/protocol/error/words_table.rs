@@ -1,7 +1,7 @@
-//! What types, codes and phrases mean, over all vendors. The pool and the clients read the same kind.
+//! The meaning of types, codes and phrases of all vendors. The pool and the clients get the same kind.
 use super::ErrorKind;
 
-/// `type`, `status`, `code` and `reason` values that mean the same wherever they stand.
+/// `type`, `status`, `code` and `reason` values that mean the same for every vendor.
 pub(super) const WORDS: &[(&str, ErrorKind)] = &[
     // Anthropic: docs/en/api/errors
     ("api_error", ErrorKind::Api),
@@ -87,7 +87,7 @@ pub(super) const WORDS: &[(&str, ErrorKind)] = &[
     ("Throttling.RateQuota", ErrorKind::RateLimit),
 ];
 
-/// The numbers of vendors that count their errors themselves: vendor's `type` (empty = whatever it is), number, kind.
+/// The numeric codes of vendors: the vendor's `type` (empty = any), the number, the kind.
 pub(super) const NUMBERS: &[(&str, &str, ErrorKind)] = &[
     // MiniMax
     ("base_resp", "1002", ErrorKind::RateLimit),
@@ -124,9 +124,9 @@ pub(super) const NUMBERS: &[(&str, &str, ErrorKind)] = &[
     ("", "1312", ErrorKind::Overloaded),
 ];
 
-/// Phrases of messages, in lower case; the first that may speak decides. [`super::kinds`] says when one may.
+/// Phrases of messages, in lower case; the first that counts decides. [`super::kinds`] decides when a phrase counts.
 pub(super) const PHRASES: &[(&str, ErrorKind)] = &[
-    // Anthropic; xAI, Together, Databricks and Copilot say some of these too.
+    // Anthropic; xAI, Together, Databricks and Copilot use some of these too.
     ("prompt is too long", ErrorKind::ContextLength),
     ("exceed context limit", ErrorKind::ContextLength),
     // OpenAI, vLLM, Groq, Mistral, DeepSeek, OpenRouter: "maximum context length is", and "… of"
@@ -219,7 +219,7 @@ pub(super) const PHRASES: &[(&str, ErrorKind)] = &[
     ("prompt tokens exceed", ErrorKind::ContextLength),
     // Databricks: "Prompt length of N tokens exceeds maximum", "exceeds the limit of"
     ("prompt length of", ErrorKind::ContextLength),
-    // Money or a plan is missing. Anthropic says so in a 400.
+    // Money or a plan is missing. Anthropic reports this with a 400.
     ("credit balance is too low", ErrorKind::Billing),
     ("specified api usage limits", ErrorKind::Billing),
     ("exceeded your current quota", ErrorKind::Billing),
@@ -227,7 +227,7 @@ pub(super) const PHRASES: &[(&str, ErrorKind)] = &[
     ("insufficient credits", ErrorKind::Billing),
     ("spend limit", ErrorKind::Billing),
     ("spending limit", ErrorKind::Billing),
-    // OpenRouter, in a 403: what a key may spend
+    // OpenRouter, with a 403: the spending limit of a key
     ("key limit exceeded", ErrorKind::Billing),
     // The credential may not use this model, or lacks the scope for this operation: it is not dead.
     ("have access to model", ErrorKind::ModelNotFound),
@@ -242,12 +242,12 @@ pub(super) const PHRASES: &[(&str, ErrorKind)] = &[
         "insufficient permissions for this operation",
         ErrorKind::ModelNotFound,
     ),
-    // Anthropic: what a subscription's token may not ask for
+    // Anthropic: what the token of a subscription may not request
     (
         "oauth authentication is currently not",
         ErrorKind::ModelNotFound,
     ),
-    // OpenRouter, in a 402: the request is too dear, smaller ones are not
+    // OpenRouter, with a 402: the request is too expensive, smaller ones may not be
     ("can only afford", ErrorKind::TooDear),
     ("location is not supported", ErrorKind::Permission),
     // The credential itself is refused.
@@ -270,8 +270,8 @@ pub(super) const PHRASES: &[(&str, ErrorKind)] = &[
     ("account has been closed", ErrorKind::Authentication),
     ("account has been locked", ErrorKind::Authentication),
     ("account has been deleted", ErrorKind::Authentication),
-    // A credential that is restricted: other operations may well be open to it. OpenAI, Anthropic's OAuth tokens, Google,
-    // Hugging Face and Azure say it in these words.
+    // A restricted credential: other operations may still be permitted. OpenAI, Anthropic's OAuth tokens, Google,
+    // Hugging Face and Azure use these words.
     ("required scope", ErrorKind::Permission),
     ("scope requirement", ErrorKind::Permission),
     ("authentication scopes", ErrorKind::Permission),

@@ -1,10 +1,10 @@
-//! Errors of a running stream: as an upstream of this dialect says them, and as a client reads them.
+//! Errors within a stream: decodes an upstream's, encodes one for a client.
 use bytes::BytesMut;
 
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, ParsedError, WireError};
 
-/// The error in the words of this dialect, by which programs know that the conversation has become too long.
+/// Rewords the error for clients of this dialect, which by its message recognize that the conversation is too long.
 pub fn wording(mut error: WireError) -> WireError {
     if error.kind == ErrorKind::ContextLength && !error.message.contains(TOO_LONG) {
         let said = std::mem::take(&mut error.message);
@@ -22,7 +22,7 @@ pub fn wording(mut error: WireError) -> WireError {
     error
 }
 
-/// What an upstream said went wrong, for the client.
+/// The upstream's error in the form for the client.
 pub(super) fn of_upstream(error: Option<ParsedError>) -> WireError {
     let Some(error) = error else {
         return WireError::new(ErrorKind::Api, FAILED);
@@ -37,7 +37,7 @@ pub(super) fn of_upstream(error: Option<ParsedError>) -> WireError {
         .retry_after(error.retry_after)
 }
 
-/// The model failed, by the reason that it gives for its end.
+/// The error for a finish reason that means a failure of the model.
 pub(super) fn of_finish(reason: &str, message: Option<&str>) -> WireError {
     let message = match message {
         Some(message) => format!("the model failed ({reason}): {message}"),
@@ -46,7 +46,7 @@ pub(super) fn of_finish(reason: &str, message: Option<&str>) -> WireError {
     WireError::new(ErrorKind::NoAnswer, message)
 }
 
-/// The error as an element of a stream.
+/// Writes the error as an element of a stream.
 pub(super) fn element(error: &WireError, out: &mut BytesMut) {
     out.extend_from_slice(&error::encode(Dialect::Gemini, error));
 }

@@ -1,9 +1,9 @@
 //! Gemini, `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`.
 //!
-//! Content is parts, and whatever one says is whole: a tool call comes in one piece, and a stream is a row of small answers that
-//! add up. The model and the wish for a stream stand in the path, not in the body. What this dialect cannot say: that a result is
-//! an error apart from its words, calls one at a time, the id of a call in older versions. The mapping, field by field:
-//! `docs/dialects/gemini.md`.
+//! Content consists of parts, and each part is complete: a tool call comes in one piece, and a stream is a sequence of
+//! small answers that add up. The model and whether to stream are in the path, not in the body. This dialect cannot
+//! mark a result as an error except in its text, cannot restrict calls to one at a time, and its older versions have no
+//! ids of calls. The mapping, field by field: `docs/dialects/gemini.md`.
 pub mod request;
 pub mod response;
 mod said;
@@ -13,7 +13,7 @@ pub mod error;
 mod schema;
 mod wire;
 
-/// How a client wants its answer: what the verb and the query of its request say.
+/// How a client wants its answer delivered, by the verb and the query of its request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Delivery {
     /// `:streamGenerateContent` without `alt=sse`: one JSON array, element by element.
@@ -25,7 +25,7 @@ pub enum Delivery {
 }
 
 impl Delivery {
-    /// Of a `stream`, or not, which comes as an `array` where the client says nothing else.
+    /// The delivery for these properties: `array` only matters for a stream.
     pub const fn of(stream: bool, array: bool) -> Self {
         match (stream, array) {
             (false, _) => Self::Whole,

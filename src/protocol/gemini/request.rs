@@ -1,4 +1,4 @@
-//! Requests: what a client asks in this dialect, and what is asked of an upstream in it.
+//! Requests of this dialect: decodes a client's request, encodes the request to an upstream.
 mod contents;
 mod decode;
 mod encode;

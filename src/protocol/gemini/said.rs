@@ -1,4 +1,4 @@
-//! What answers of Gemini say, whole or streamed: why the model stopped, what was used, calls without an id.
+//! Parts of Gemini's answers, whole or streamed: the stop reason, the usage, ids for calls without one.
 use serde_json::value::RawValue;
 
 use super::error;
@@ -10,7 +10,7 @@ use crate::protocol::hub::response::{Refusal, Spent, Stop};
 use crate::protocol::hub::stated::GeminiUsage;
 use crate::protocol::hub::usage::Stated;
 
-/// Why the model stopped: a reason, a failure, or `None` while it has not.
+/// The hub's stop for a finish reason, or the error that it means; `None` while the model has not stopped.
 pub(super) fn stop(reason: &str, message: Option<&str>) -> Option<Result<Stop, WireError>> {
     let word = reason.to_ascii_uppercase();
     Some(match word.as_str() {
@@ -39,12 +39,12 @@ pub(super) fn stop(reason: &str, message: Option<&str>) -> Option<Result<Stop, W
         | "OTHER"
         | "NO_IMAGE"
         | "IMAGE_OTHER" => Err(error::of_finish(reason, message)),
-        // `STOP`, and whatever is invented next: the content is there.
+        // `STOP` and unknown future reasons: the content is there.
         _ => Ok(Stop::End),
     })
 }
 
-/// What was used.
+/// The usage that the upstream states.
 pub(super) fn spent(usage: GeminiUsage, searches: u64, maps: u64) -> Spent {
     let mut stated = Stated::from(usage);
     stated.extras.tools.maps = maps;
@@ -56,7 +56,7 @@ pub(super) fn spent(usage: GeminiUsage, searches: u64, maps: u64) -> Spent {
     }
 }
 
-/// An id for a call that has none: the same for the same call, wherever the conversation goes on.
+/// An id for a call that has none. The same call always gets the same id, wherever the conversation continues.
 pub(super) fn made_id(place: &str, name: &str, args: &str) -> String {
     format!(
         "call_{}",
@@ -66,7 +66,7 @@ pub(super) fn made_id(place: &str, name: &str, args: &str) -> String {
 
 const ID_DIGITS: usize = 24;
 
-/// What only Gemini knows.
+/// Content that only Gemini understands.
 pub(super) fn foreign(kind: &str, raw: &RawValue) -> Foreign {
     Foreign {
         dialect: Dialect::Gemini,

@@ -1,7 +1,8 @@
 //! JSON Schemas for Gemini, and Gemini's own schemas as JSON Schema.
 //!
-//! Gemini refuses the whole request for one keyword that it does not know, so everything else is taken out; what says something
-//! to a reader moves into the description. The walk is structural: a *property named* `format` or `default` is data.
+//! Gemini refuses the whole request for one unknown keyword, so all unknown keywords are removed; those that tell a
+//! reader something are moved into the description. The walk is structural: a *property named* `format` or `default` is
+//! data.
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -21,7 +22,7 @@ pub fn fit(schema: &RawValue, path: &str) -> Result<Box<RawValue>, RequestFault>
         merge_all_of(node);
         mend(node);
         if node.get("items").is_some_and(|items| *items == json!({})) {
-            // Gemini wants to know what is in an array, and an empty schema does not tell.
+            // Gemini requires to know what is in an array, which an empty schema does not tell.
             node.remove("items");
         }
         tidy(node);
@@ -29,7 +30,8 @@ pub fn fit(schema: &RawValue, path: &str) -> Result<Box<RawValue>, RequestFault>
     print(&value, path)
 }
 
-/// A schema in OpenAPI's terms, as clients of this dialect write it, in JSON Schema's: `{"type": "STRING", "nullable": true}`.
+/// Converts a schema in OpenAPI's terms, as clients of this dialect write it, to JSON Schema. Example:
+/// `{"type": "STRING", "nullable": true}`.
 pub fn from_openapi(schema: &RawValue, path: &str) -> Result<Box<RawValue>, RequestFault> {
     let mut value = parse(schema, path)?;
     walk(&mut value, &mut plain);
@@ -41,7 +43,7 @@ fn parse(schema: &RawValue, path: &str) -> Result<Value, RequestFault> {
         .map_err(|error| RequestFault::new(path, format!("the schema cannot be read: {error}")))
 }
 
-/// Leaves in one node what Gemini knows.
+/// Keeps in one node only what Gemini accepts.
 fn tidy(node: &mut Map<String, Value>) {
     if node.contains_key("$ref") {
         node.retain(|key, _| key.starts_with('$'));
@@ -88,7 +90,7 @@ fn tidy(node: &mut Map<String, Value>) {
     keep_known_required(node);
 }
 
-/// A required property that is not declared is refused.
+/// Removes required properties that are not declared, which Gemini refuses.
 fn keep_known_required(node: &mut Map<String, Value>) {
     let declared: Option<Vec<String>> = node
         .get("properties")
@@ -137,7 +139,7 @@ fn merge_all_of(node: &mut Map<String, Value>) {
     }
 }
 
-/// One node of OpenAPI's kind.
+/// Converts one OpenAPI node.
 fn plain(node: &mut Map<String, Value>) {
     if let Some(Value::String(kind)) = node.get_mut("type") {
         kind.make_ascii_lowercase();
@@ -194,7 +196,7 @@ const KEPT: &[&str] = &[
     "type",
 ];
 
-/// Keywords that Gemini refuses and that tell a reader something.
+/// Keywords that Gemini refuses but that tell a reader something.
 const HINTS: &[&str] = &[
     "exclusiveMaximum",
     "exclusiveMinimum",

@@ -1,4 +1,4 @@
-//! Gemini, field for field.
+//! The wire format of Gemini, field for field.
 mod input;
 mod output;
 

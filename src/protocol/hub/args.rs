@@ -1,4 +1,4 @@
-//! The arguments of a tool call: their exact text, and a check that follows them fragment by fragment.
+//! The arguments of a tool call: their exact text, and a check that follows the text fragment by fragment.
 use std::borrow::Cow;
 
 use memchr::memchr2;
@@ -7,26 +7,28 @@ use serde_json::value::RawValue;
 
 use crate::protocol::json::surrogates;
 
-/// The arguments as the model, or the client, wrote them. Free text for freeform tools, else meant to be one JSON object.
+/// The arguments exactly as the model or the client wrote them: free text for a freeform tool, else normally one JSON
+/// object.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Args {
     pub raw: String,
 }
 
 impl Args {
-    /// Arguments with that text.
+    /// Arguments with this text.
     pub fn new(raw: impl Into<String>) -> Self {
         Self { raw: raw.into() }
     }
 
-    /// Whether the text is one whole JSON object, or nothing at all (a tool without parameters).
+    /// Whether the text is one complete JSON object, or blank (a tool without parameters).
     pub fn is_whole(&self) -> bool {
         let mut scanner = Scanner::default();
         scanner.push(&self.raw).is_ok() && (scanner.is_complete() || scanner.is_blank())
     }
 
-    /// The text of a JSON object: this one where it is one, unchanged but for halves of characters, which no parser takes; `{}` for nothing and for other values; a text cut
-    /// short is closed; what cannot be saved is handed on as `{"_raw_arguments": "…"}`.
+    /// The arguments as the text of a JSON object. An object is returned unchanged, except that lone surrogates, which
+    /// no parser accepts, are replaced. Blank text and other values become `{}`; a text that was cut off is closed;
+    /// anything else becomes `{"_raw_arguments": "…"}`.
     pub fn object(&self) -> Cow<'_, str> {
         let mut scanner = Scanner::default();
         let sound = scanner.push(&self.raw).is_ok();
@@ -43,7 +45,7 @@ impl Args {
             }
         }
         match serde_json::from_str::<Value>(&self.raw) {
-            // An object that was encoded twice.
+            // The object was encoded twice.
             Ok(Value::String(inner)) if is_object(&inner) => Cow::Owned(inner),
             Ok(_) => Cow::Borrowed("{}"),
             Err(_) => Cow::Owned(serde_json::json!({ "_raw_arguments": self.raw }).to_string()),
@@ -51,7 +53,7 @@ impl Args {
     }
 }
 
-/// With U+FFFD in the place of every half of a surrogate pair.
+/// Replaces every lone surrogate by U+FFFD.
 fn whole_characters(text: &str) -> Cow<'_, str> {
     match surrogates::replaced(text.as_bytes()) {
         Cow::Borrowed(_) => Cow::Borrowed(text),
@@ -63,7 +65,8 @@ fn is_object(text: &str) -> bool {
     text.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
-/// Follows the text of one JSON object, cut anywhere, and tells when it is whole or cannot become whole any more.
+/// Follows the text of one JSON object in arbitrary pieces, and tells when the object is complete or the text is
+/// invalid.
 #[derive(Clone, Debug, Default)]
 pub struct Scanner {
     state: State,
@@ -77,14 +80,14 @@ pub struct NotAnObject;
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum State {
-    /// After a value: `,` or the bracket's end.
+    /// Expects `,` or the end of the bracket.
     AfterValue,
-    /// A key, after a comma.
+    /// Expects a key, after a comma.
     Key,
-    /// A key, or the end of an empty object.
+    /// Expects a key or the end of an empty object.
     KeyOrEnd,
     Colon,
-    /// The rest of `true`, `false` or `null`.
+    /// The rest of `true`, `false` or `null` that is still missing.
     Literal(&'static [u8]),
     Number(Number),
     /// Nothing but white space so far.
@@ -95,7 +98,7 @@ enum State {
         escape: Escape,
     },
     Value,
-    /// A value, or the end of an empty array.
+    /// Expects a value or the end of an empty array.
     ValueOrEnd,
     Whole,
 }
@@ -104,7 +107,7 @@ enum State {
 enum Escape {
     None,
     Backslash,
-    /// So many hex digits of `\uXXXX` are missing.
+    /// The number of hex digits of `\uXXXX` that are still missing.
     Hex(u8),
 }
 
@@ -121,7 +124,7 @@ enum Number {
 }
 
 impl Scanner {
-    /// Reads on.
+    /// Reads the next piece.
     pub fn push(&mut self, text: &str) -> Result<(), NotAnObject> {
         let bytes = text.as_bytes();
         let mut at = 0;
@@ -147,12 +150,12 @@ impl Scanner {
         Ok(())
     }
 
-    /// Whether the object is whole.
+    /// Whether the object is complete.
     pub fn is_complete(&self) -> bool {
         self.state == State::Whole
     }
 
-    /// Whether there was nothing but white space.
+    /// Whether the text so far is blank.
     pub fn is_blank(&self) -> bool {
         self.state == State::Start
     }
@@ -238,7 +241,8 @@ impl Scanner {
         })
     }
 
-    /// The text with everything closed that is open. May still not be JSON: a key without a value stays one.
+    /// The text with all open strings and brackets closed. The result may still be invalid JSON, for example after a
+    /// key without a value.
     fn close(&self, text: &str) -> String {
         let mut text = text.to_owned();
         match self.state {
@@ -298,7 +302,7 @@ impl Number {
     }
 }
 
-/// Deepest nesting that is followed.
+/// Deepest nesting that is accepted.
 const DEEPEST: usize = 512;
 
 #[cfg(test)]

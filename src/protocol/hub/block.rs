@@ -1,34 +1,34 @@
-//! Content: what a turn of a conversation is made of.
+//! Content blocks, of which the turns of a conversation consist.
 use serde_json::value::RawValue;
 
 use super::args::Args;
 use super::opaque::Opaque;
 use crate::protocol::Dialect;
 
-/// One piece of content.
+/// One block of content.
 #[derive(Clone, Debug)]
 pub enum Block {
     Audio(Audio),
     Document(Document),
-    /// Something that only its own dialect understands. Never interpreted.
+    /// Content that only its own dialect understands. Never interpreted.
     Foreign(Foreign),
     Image(Image),
     Reasoning(Reasoning),
-    /// A refusal in the model's words.
+    /// A refusal, in the model's words.
     Refusal(String),
     SearchResult(SearchResult),
     /// The result of a tool that the provider ran.
     ServerToolResult(ServerToolResult),
     Text(Text),
     ToolCall(ToolCall),
-    /// Anthropic's tool search: names a deferred tool that is now loaded.
+    /// Anthropic's tool search: the name of a deferred tool that is now loaded.
     ToolReference(String),
     ToolResult(ToolResult),
     Video(Video),
 }
 
 impl Block {
-    /// Bytes of text that the model wrote in it.
+    /// Bytes of text in it that the model wrote.
     pub fn written(&self) -> usize {
         match self {
             Self::Text(text) => text.text.len(),
@@ -43,7 +43,7 @@ impl Block {
         }
     }
 
-    /// Whether a cache breakpoint stands after it.
+    /// Whether there is a cache breakpoint after it.
     pub const fn has_cache_mark(&self) -> bool {
         match self {
             Self::Document(Document { cache, .. })
@@ -57,10 +57,10 @@ impl Block {
     }
 }
 
-/// How long a marked prefix should stay cached.
+/// How long a marked prefix stays cached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ttl {
-    /// As the vendor does it when nothing is said.
+    /// The vendor's default.
     Default,
     /// Five minutes (Anthropic) or thirty (OpenAI).
     Short,
@@ -71,14 +71,14 @@ pub enum Ttl {
 #[derive(Clone, Debug, Default)]
 pub struct Text {
     pub text: String,
-    /// Only in the model's own text.
+    /// Only for text that the model wrote.
     pub citations: Vec<Citation>,
     /// A cache breakpoint after this block.
     pub cache: Option<Ttl>,
 }
 
 impl Text {
-    /// Text and nothing else.
+    /// Text without citations and cache breakpoint.
     pub fn plain(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -87,7 +87,7 @@ impl Text {
     }
 }
 
-/// Where a passage comes from.
+/// The source of a passage.
 #[derive(Clone, Debug)]
 pub enum Citation {
     /// A location that only its own dialect can express.
@@ -101,14 +101,14 @@ pub enum Citation {
     },
 }
 
-/// Bytes, or where they are.
+/// Media: the data itself, or its place.
 #[derive(Clone, Debug)]
 pub enum Source {
     Base64 {
         media_type: String,
         data: String,
     },
-    /// An id at one vendor; it never resolves at another.
+    /// An id at one vendor; it is invalid at every other.
     File {
         dialect: Dialect,
         id: String,
@@ -120,7 +120,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// A URL that only its own cloud can open; `None` for what anybody can, or nobody.
+    /// The scheme of a URL that only one cloud can open; `None` for any other source.
     pub fn in_a_cloud(&self) -> Option<&str> {
         match self {
             Self::Url { url, .. }
@@ -146,7 +146,7 @@ pub struct Document {
     pub source: DocumentSource,
     pub title: Option<String>,
     pub context: Option<String>,
-    /// Whether the model should cite from it.
+    /// Whether the model shall cite from it.
     pub citations: bool,
     pub cache: Option<Ttl>,
 }
@@ -154,7 +154,7 @@ pub struct Document {
 #[derive(Clone, Debug)]
 pub enum DocumentSource {
     Blocks(Vec<Block>),
-    /// PDF in practice.
+    /// In practice a PDF.
     Media(Source),
     Text(String),
 }
@@ -181,7 +181,7 @@ pub struct SearchResult {
     pub cache: Option<Ttl>,
 }
 
-/// One stretch of reasoning.
+/// One contiguous piece of reasoning.
 #[derive(Clone, Debug, Default)]
 pub struct Reasoning {
     pub visible: Vec<Segment>,
@@ -191,7 +191,7 @@ pub struct Reasoning {
 }
 
 impl Reasoning {
-    /// Everything visible, paragraphs apart.
+    /// All visible segments, separated as paragraphs.
     pub fn text(&self) -> String {
         let mut text = String::new();
         for segment in self
@@ -218,7 +218,7 @@ pub struct Segment {
 pub enum SegmentKind {
     /// The chain of thought itself.
     Raw,
-    /// What the vendor tells of it.
+    /// The vendor's summary of the chain of thought.
     Summary,
 }
 
@@ -226,25 +226,25 @@ pub enum SegmentKind {
 pub struct ToolCall {
     pub id: String,
     pub name: String,
-    /// Responses groups tools in namespaces.
+    /// The namespace, which only Responses has for tools.
     pub namespace: Option<String>,
     pub args: Args,
     pub kind: CallKind,
-    /// Gemini's thought signature of this very call.
+    /// Gemini's thought signature of this call.
     pub opaque: Option<Opaque>,
     pub cache: Option<Ttl>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CallKind {
-    /// Arguments are free text (OpenAI's `custom` tools).
+    /// The arguments are free text (OpenAI's `custom` tools).
     Freeform,
     Function,
-    /// The provider runs it; there is no result to wait for from the client.
+    /// The provider runs it; the client sends no result.
     Server(Hosted),
 }
 
-/// What a provider can run on its own.
+/// A tool that a provider runs itself, or defines.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Hosted {
     Bash,
@@ -273,19 +273,19 @@ pub struct ToolResult {
 pub struct ServerToolResult {
     pub kind: Hosted,
     pub call_id: String,
-    /// What a web search found, where the vendor's own form is not all that is known.
+    /// The pages that a web search found, if they are known apart from the vendor's own form.
     pub pages: Vec<Page>,
     pub raw: Foreign,
 }
 
-/// A page of the web.
+/// A web page.
 #[derive(Clone, Debug)]
 pub struct Page {
     pub url: String,
     pub title: String,
 }
 
-/// A value of one dialect, kept as it came.
+/// A value of one dialect, kept unchanged.
 #[derive(Clone, Debug)]
 pub struct Foreign {
     pub dialect: Dialect,

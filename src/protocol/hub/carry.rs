@@ -1,31 +1,31 @@
-//! What every target does alike with the parts of a request that it may not know.
+//! Conversions that are the same for every target, for parts of a request that a target may not support.
 use super::block::Block;
 use super::error::{Losses, RequestFault};
 use super::request::{ReasoningControl, ReasoningMode, Request};
 use crate::protocol::models::effort::Effort;
 use crate::protocol::models::{Capabilities, Modes, Sampling};
 
-/// The level of effort that is asked for, in levels that the model has. `None` = nothing is asked for, or nothing like it can be
-/// had.
+/// The requested level of effort, as the nearest level that the model has. `None` = no effort is requested, or the
+/// model has no fitting level.
 pub fn effort(
     control: &ReasoningControl,
     model: &Capabilities,
     losses: &mut Losses,
 ) -> Option<Effort> {
     let level = match control.mode {
-        // The least that a model does which cannot be switched off.
+        // For a model whose reasoning cannot be switched off, the lowest level.
         ReasoningMode::Off => Some(Effort::Minimal),
         ReasoningMode::Budget(tokens) => {
             Some(control.effort.unwrap_or(Effort::from_budget(tokens)))
         }
-        // As much as it finds right, of a model that has only levels.
+        // The model has only levels, so its own choice is approximated by a medium one.
         ReasoningMode::Adaptive | ReasoningMode::BetweenTools => {
             Some(control.effort.unwrap_or(Effort::Medium))
         }
         ReasoningMode::Default => control.effort,
     };
     let nearest = level.and_then(|level| model.reasoning.efforts.nearest(level));
-    // Without a level a model that reasons anyway is left to itself.
+    // If the request names no level, a model that reasons by default decides by itself, unless it has the medium level.
     let as_it_is = control.effort.is_none()
         && model.reasoning.default_on
         && matches!(
@@ -41,7 +41,7 @@ pub fn effort(
     nearest
 }
 
-/// Why a request cannot be sent of whose conversation nothing is left.
+/// The fault for a request whose conversation is empty after conversion.
 pub fn nothing_left(request: &Request) -> RequestFault {
     let unknown = request.blocks().find_map(|block| match block {
         Block::Foreign(foreign) => Some(foreign.kind.as_str()),
@@ -61,7 +61,7 @@ pub const fn can_be_off(model: &Capabilities) -> bool {
     model.reasoning.modes.has(Modes::OFF)
 }
 
-/// Whether the model refuses sampling parameters, given whether it will reason.
+/// Whether the model refuses sampling parameters; `reasons`: whether it will reason.
 pub const fn refuses_sampling(model: &Capabilities, reasons: bool) -> bool {
     match model.sampling {
         Sampling::Refused => true,
@@ -70,7 +70,7 @@ pub const fn refuses_sampling(model: &Capabilities, reasons: bool) -> bool {
     }
 }
 
-/// Leaves out a sampling parameter; nobody notices where it says what holds without it.
+/// Leaves out a sampling parameter. A neutral value, which has no effect anyway, is not counted as a notable loss.
 pub fn drop_sampling(name: &'static str, value: Option<f64>, losses: &mut Losses) {
     let neutral = match name {
         "temperature" | "top_p" => Some(1.0),
@@ -85,7 +85,7 @@ pub fn drop_sampling(name: &'static str, value: Option<f64>, losses: &mut Losses
     }
 }
 
-/// The stop strings that a target with room for `native` looks for, and those that have to be looked for here.
+/// The stop strings that the target looks for itself, at most `native`, and those that Weir has to look for.
 pub fn stops(request: &Request, native: usize) -> (Vec<&str>, Vec<String>) {
     let mut stops: Vec<&str> = request
         .sampling

@@ -1,4 +1,4 @@
-//! Puts the events of a stream together to a whole answer: for dialects in which an answer is a stream of one piece.
+//! Assembles the events of a stream into a whole answer, for dialects in which a whole answer is a stream of one chunk.
 use super::args::Args;
 use super::block::{Block, Reasoning, Segment, SegmentKind, Text, ToolCall};
 use super::error::Violation;
@@ -14,27 +14,27 @@ pub struct Collector {
     model: Option<String>,
     blocks: Vec<Block>,
     last: Last,
-    /// The calls by their numbers, and where they are among the blocks.
+    /// The slots of the calls, with their positions among the blocks.
     slots: Vec<(usize, usize)>,
     spent: Option<Spent>,
     stop: Option<Stop>,
     failed: Option<WireError>,
 }
 
-/// Whether what comes next may continue the last block.
+/// Whether the next event may continue the last block.
 #[derive(Debug, Default, Eq, PartialEq)]
 enum Last {
     #[default]
     Closed,
-    /// Reasoning, in the same paragraph.
+    /// Reasoning may continue in the same paragraph.
     Paragraph,
-    /// Reasoning, of which a new paragraph begins.
+    /// Reasoning may continue in a new paragraph.
     Reasoning,
     Text,
 }
 
 impl Collector {
-    /// Takes the next event.
+    /// Adds the next event.
     pub fn on(&mut self, event: Event<'_>) -> Result<(), Violation> {
         match event {
             Event::Start(start) => {
@@ -109,12 +109,12 @@ impl Collector {
         Ok(())
     }
 
-    /// Whether the upstream said that it failed.
+    /// Whether the upstream reported an error.
     pub const fn has_failed(&self) -> bool {
         self.failed.is_some()
     }
 
-    /// The whole of it.
+    /// The whole answer.
     pub fn finish(self) -> Result<Response, NoAnswer> {
         if let Some(said) = self.failed {
             return Err(NoAnswer::Failed(Box::new(said), self.spent));

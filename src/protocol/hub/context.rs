@@ -1,4 +1,4 @@
-//! What an encoder of answers knows beside the answer.
+//! What an encoder of answers needs to know besides the answer.
 use super::digest;
 use super::opaque::{Opaque, OpaqueKind, Vendor};
 use super::request::Reply;
@@ -8,20 +8,21 @@ use super::usage::Usage;
 /// The circumstances of one answer.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The model as the client asked for it: echoed, because clients compare it.
+    /// The model name from the client's request. It is repeated in the answer, because clients compare it.
     pub model: String,
     pub reply: Reply,
     pub stamp: Stamp,
     pub origin: Origin,
-    /// An estimate of the prompt's tokens, shown until the upstream states its usage, and when it never does. Never zero:
-    /// clients decide by it when to compact.
+    /// The estimated number of prompt tokens, shown until the upstream states its usage, or if it never does. Never 0:
+    /// clients decide by this number when to compact.
     pub prompt_estimate: u64,
 }
 
 impl Context {
-    /// What to tell a client that must be told something: the usage stated, or an estimate from the length of the answer.
+    /// The usage to report to a client that requires one: the stated usage, or an estimate from the length of the
+    /// answer.
     pub fn spent(&self, stated: Option<Spent>, answer_bytes: usize) -> Spent {
-        // Some servers state zeros until they know.
+        // Some servers state zeros until they know the usage.
         let stated = stated.filter(|spent| spent.usage.prompt() > 0);
         stated.unwrap_or(Spent {
             usage: Usage {
@@ -34,18 +35,18 @@ impl Context {
     }
 }
 
-/// Who answers: the provenance of the opaque state in the answer.
+/// The origin of an answer, for the provenance of the opaque state in it.
 #[derive(Clone, Debug)]
 pub struct Origin {
     pub vendor: Vendor,
     /// The upstream's name for the model.
     pub model: String,
-    /// As [`opaque::account_mark`](super::opaque::account_mark) has it.
+    /// From [`opaque::account_mark`](super::opaque::account_mark).
     pub account: String,
 }
 
 impl Origin {
-    /// `opaque` with what is known of where it comes from.
+    /// `opaque` with the model and the account of this origin.
     pub fn stamp(&self, opaque: Opaque) -> Opaque {
         Opaque {
             model: self.model.clone(),
@@ -54,25 +55,25 @@ impl Origin {
         }
     }
 
-    /// A mark for visible reasoning without any state.
+    /// A mark of the origin, for visible reasoning without state.
     pub fn mark(&self) -> Opaque {
         self.stamp(Opaque::native(self.vendor, OpaqueKind::Origin, ""))
     }
 }
 
-/// The time and the randomness of one answer, given from outside.
+/// The time and the randomness of one answer, which are passed in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Stamp {
     /// Unix seconds.
     pub created: u64,
     /// Different for every answer.
     pub seed: u64,
-    /// Whether the answer is kept, so that a later request may name it.
+    /// Whether the answer is stored, so that a later request may refer to it.
     pub stored: bool,
 }
 
 impl Stamp {
-    /// The `index`th id of that kind in this answer: the prefix and 24 characters.
+    /// The `index`th id of this kind in this answer: the prefix and 24 characters.
     pub fn id(&self, prefix: &str, index: usize) -> String {
         let digest = digest::digest(
             &format!("{prefix}{index}:{}:{}", self.created, self.seed),
@@ -82,5 +83,5 @@ impl Stamp {
     }
 }
 
-/// Bytes of text that make a token, on average.
+/// The average number of bytes of text in a token.
 pub const BYTES_PER_TOKEN: u64 = 4;

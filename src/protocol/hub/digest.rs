@@ -1,4 +1,4 @@
-//! A short name for a long text.
+//! A short identifier for a long text.
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};

@@ -1,35 +1,35 @@
-//! What translation cannot carry, and what it cannot accept.
+//! The losses and the faults of translation.
 use std::fmt;
 
 use crate::protocol::Dialect;
 use crate::protocol::error::{ErrorKind, WireError};
 
-/// What becomes of a field that the target does not know.
+/// What happens to a field that the target does not support.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
-    /// Left out and named: the answer may differ.
+    /// It is left out and reported, because the answer may differ.
     Name,
-    /// Left out: cosmetic, diagnostic, or a hint.
+    /// It is left out silently: it is cosmetic, diagnostic or a hint.
     Omit,
-    /// Refused, for the reason given.
+    /// The request is refused, for this reason.
     Refuse(&'static str),
 }
 
-/// Something that was left out of a translated request or answer.
+/// A field that was left out of a translated request or answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Dropped {
-    /// One of a fixed set of names: it becomes a metric label.
+    /// One of a fixed set of names, because it becomes a metric label.
     pub field: &'static str,
-    /// Whether the client may notice: `false` for what is cosmetic, diagnostic, or a hint.
+    /// Whether the client may notice; `false` for a field that is cosmetic, diagnostic or a hint.
     pub notable: bool,
 }
 
-/// What was left out, each field once.
+/// The fields that were left out, each of them once.
 #[derive(Clone, Debug, Default)]
 pub struct Losses(Vec<Dropped>);
 
 impl Losses {
-    /// Leaves out `field`; the client may notice.
+    /// Records the loss of `field`, which the client may notice.
     pub fn name(&mut self, field: &'static str) {
         self.add(Dropped {
             field,
@@ -37,7 +37,7 @@ impl Losses {
         });
     }
 
-    /// Leaves out `field`; nobody will notice.
+    /// Records the loss of `field`, which nobody will notice.
     pub fn omit(&mut self, field: &'static str) {
         self.add(Dropped {
             field,
@@ -45,7 +45,7 @@ impl Losses {
         });
     }
 
-    /// Adds one loss; a second one of the same field is the same loss.
+    /// Adds one loss; several losses of the same field count once.
     pub fn add(&mut self, dropped: Dropped) {
         match self.0.iter_mut().find(|known| known.field == dropped.field) {
             Some(known) => known.notable |= dropped.notable,
@@ -53,20 +53,21 @@ impl Losses {
         }
     }
 
-    /// Everything so far, in order of discovery.
+    /// All losses, in order of discovery.
     pub fn as_slice(&self) -> &[Dropped] {
         &self.0
     }
 }
 
-/// Why a request cannot be translated. The client's fault, or a wish that the target cannot fulfil: always a 400.
+/// Why a request cannot be translated: a mistake of the client, or a feature that the target does not have. Always a
+/// 400.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RequestFault {
     /// The field, as a path: `messages.3.content.0.source`.
     pub param: String,
-    /// What is wrong and what to do.
+    /// What is wrong, and what to do about it.
     pub message: String,
-    /// Whether another model might take it in the same dialect.
+    /// Whether another model might accept the request in the same dialect.
     pub of_model: bool,
 }
 
@@ -80,7 +81,7 @@ impl RequestFault {
         }
     }
 
-    /// A fault that another model might not find.
+    /// The same fault, marked as one that another model might not have.
     #[must_use]
     pub fn of_model(self) -> Self {
         Self {
@@ -89,7 +90,7 @@ impl RequestFault {
         }
     }
 
-    /// The same fault, with the field named as the client's dialect names it: encoders name what the hub holds.
+    /// The same fault, with the field name of the client's dialect: encoders use the hub's names.
     #[must_use]
     pub fn named_for(mut self, client: Dialect) -> Self {
         let name = match (client, &*self.param) {
@@ -128,17 +129,17 @@ impl From<RequestFault> for WireError {
     }
 }
 
-/// A rule of streams that an upstream broke. The stream ends in an error, never in garbage.
+/// A rule of streams that an upstream broke. It makes the stream end in an error, never in garbage.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Violation {
-    /// One of a fixed set of names: it becomes a metric label.
+    /// One of a fixed set of names, because it becomes a metric label.
     pub rule: &'static str,
     /// What happened, for the log and the client.
     pub message: String,
 }
 
 impl Violation {
-    /// A breach of `rule`.
+    /// A violation of `rule`.
     pub fn new(rule: &'static str, message: impl Into<String>) -> Self {
         Self {
             rule,
@@ -146,7 +147,7 @@ impl Violation {
         }
     }
 
-    /// Arguments of a call that nobody could run.
+    /// The violation for arguments that cannot be executed.
     pub fn bad_arguments() -> Self {
         Self::new(
             "invalid_tool_json",
@@ -154,7 +155,7 @@ impl Violation {
         )
     }
 
-    /// Something of the upstream's that cannot be read.
+    /// The violation for data of the upstream that cannot be read.
     pub fn unreadable(why: impl fmt::Display) -> Self {
         Self::new(
             "unreadable",

@@ -1,22 +1,23 @@
-//! A guess at the tokens of a prompt, for clients that must be told a number before, or instead of, the upstream's.
+//! An estimate of a prompt's tokens, for clients that need a number before the upstream states one, or instead.
 use serde_json::value::RawValue;
 
 use super::block::{Block, DocumentSource};
 use super::context::BYTES_PER_TOKEN;
 use super::request::{Request, Tool};
 
-/// The guess.
+/// The estimated tokens of the prompt; at least 1.
 pub fn prompt(request: &Request) -> u64 {
     text(request).div_ceil(BYTES_PER_TOKEN).max(1)
 }
 
-/// About how many bytes the request takes when it is written: its text, and a quarter for escapes and what stands around it.
+/// The approximate size of the encoded request in bytes: its text, and a quarter more for escapes and structure.
 pub fn bytes(request: &Request) -> usize {
     let text = usize::try_from(text(request)).unwrap_or(0);
     text + text / 4 + 512
 }
 
-/// Bytes of text in all. Every kind of block counts: agents' prompts are mostly tools and results.
+/// The bytes of text in the whole request. Every kind of block counts: agents' prompts consist mostly of tools and
+/// results.
 fn text(request: &Request) -> u64 {
     let system: u64 = request
         .system
@@ -32,7 +33,7 @@ fn text(request: &Request) -> u64 {
     system + tools + turns
 }
 
-/// Bytes of text that a tool amounts to.
+/// The bytes of text that a tool counts as.
 fn tool(tool: &Tool) -> u64 {
     let length = |raw: &Option<Box<RawValue>>| raw.as_deref().map_or(0, |raw| raw.get().len());
     let length = match tool {
@@ -47,7 +48,7 @@ fn tool(tool: &Tool) -> u64 {
     length as u64 + TURN
 }
 
-/// Bytes of text that a block amounts to.
+/// The bytes of text that a block counts as.
 fn block(block: &Block) -> u64 {
     let all = |blocks: &[Block]| blocks.iter().map(self::block).sum::<u64>();
     match block {
@@ -68,8 +69,8 @@ fn block(block: &Block) -> u64 {
     }
 }
 
-/// What a turn or a tool costs beside its text, in bytes of text.
+/// The overhead of a turn or a tool besides its text, in bytes of text.
 const TURN: u64 = 20;
 
-/// What a picture costs, in bytes of text: about 1,500 tokens.
+/// What an image, audio or video counts as, in bytes of text: about 1,500 tokens.
 const PICTURE: u64 = 6_000;

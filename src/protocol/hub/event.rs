@@ -1,4 +1,4 @@
-//! What happens in a stream. The rules of order are in the [hub's head](super).
+//! The events of a stream. The rules for their order are in the [documentation of the hub](super).
 use std::borrow::Cow;
 
 use super::block::{CallKind, Citation, Foreign, SegmentKind, ServerToolResult, ToolCall};
@@ -7,18 +7,18 @@ use super::opaque::Opaque;
 use super::response::{Spent, Stop};
 use crate::protocol::error::WireError;
 
-/// One step of an answer. Text borrows from the frame that it came in.
+/// One step of an answer. Texts borrow from the frame that contained them.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
-    /// The upstream's head. First, and once.
+    /// The upstream's head. It comes first and once.
     Start(Start<'a>),
-    /// A keep-alive of the upstream.
+    /// A keep-alive from the upstream.
     Ping,
 
     TextDelta(Cow<'a, str>),
-    /// A source for the text block that is open.
+    /// A source for the open text block.
     Citation(Citation),
-    /// The text block ends here, where the upstream has such a boundary. What follows is a block of its own.
+    /// The text block ends here, if the upstream has such a boundary. Text that follows is a block of its own.
     TextEnd,
     RefusalDelta(Cow<'a, str>),
 
@@ -26,16 +26,16 @@ pub enum Event<'a> {
         kind: SegmentKind,
         text: Cow<'a, str>,
     },
-    /// The next paragraph of the same stretch of reasoning begins.
+    /// The next paragraph of the same reasoning block begins.
     ReasoningPart,
-    /// The stretch ends. Without a delta before it: a stretch with nothing to see.
+    /// The reasoning block ends. If no delta came before it, the block has no visible text.
     ReasoningEnd(Option<Opaque>),
 
-    /// Both id and name are known. `slot` is the upstream's number for the call, unique in the stream.
+    /// A tool call begins. `slot` is the upstream's number for the call, unique in the stream.
     ToolStart {
         slot: usize,
         id: Cow<'a, str>,
-        /// Decoders say `None`; the translator restores what the client declared.
+        /// Decoders emit `None`; the translator restores the client's namespace.
         namespace: Option<String>,
         name: Cow<'a, str>,
         kind: CallKind,
@@ -44,31 +44,31 @@ pub enum Event<'a> {
         slot: usize,
         fragment: Cow<'a, str>,
     },
-    /// The arguments are whole.
+    /// The arguments of the call are complete.
     ToolEnd {
         slot: usize,
     },
 
-    /// A call that the provider runs, whole.
+    /// A whole call that the provider runs.
     ServerCall(ToolCall),
     ServerResult(ServerToolResult),
     /// A block that only its own dialect understands.
     Foreign(Foreign),
 
-    /// A rule that the upstream broke and that was mended: counted, and not told to the client.
+    /// A violation that was repaired: it is counted, and not reported to the client.
     Repair(Violation),
-    /// The total so far.
+    /// The total usage so far.
     Usage(Spent),
-    /// Why the model stopped. Every slot has ended. Usage may follow.
+    /// Why the model stopped. Every slot has ended. Only usage may follow before the end.
     Stop(Stop),
-    /// The upstream says it failed. Terminal.
+    /// The upstream reports an error. Terminal.
     Error(WireError),
-    /// The upstream's terminal marker, or an end that is as good. Terminal.
+    /// The upstream's terminal marker, or an equivalent end. Terminal.
     End,
 }
 
 impl Event<'_> {
-    /// Whether the event carries or opens content: from here on the answer cannot be taken back.
+    /// Whether the event carries or opens content: after it, the answer cannot be retried any more.
     pub const fn commits(&self) -> bool {
         !matches!(
             self,
@@ -76,7 +76,7 @@ impl Event<'_> {
         )
     }
 
-    /// The same event, independent of its frame.
+    /// The same event without borrowed data.
     pub fn into_owned(self) -> Event<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         match self {
@@ -126,11 +126,11 @@ impl Event<'_> {
     }
 }
 
-/// What the upstream says before it answers.
+/// The head of an answer.
 #[derive(Clone, Debug, Default)]
 pub struct Start<'a> {
     pub id: Option<Cow<'a, str>>,
     pub model: Option<Cow<'a, str>>,
-    /// Where the prompt's usage is stated up front (Anthropic).
+    /// The usage of the prompt, if the upstream states it in the head (Anthropic).
     pub spent: Option<Spent>,
 }

@@ -1,7 +1,7 @@
-//! Figures as they stand on the wire: a number however it is written, or one that cannot be.
+//! Reads numbers in any form in which servers write them.
 //!
-//! One odd member must not hide the others, so nothing here fails: what says nothing is not stated, and what cannot be becomes
-//! [`IMPOSSIBLE`], by which [`super::usage::Stated`] refuses the whole.
+//! One odd member must not hide the others, so nothing here fails: a value without meaning counts as not stated, and an
+//! impossible number becomes [`IMPOSSIBLE`], because of which [`super::usage::Stated`] rejects all numbers.
 mod number;
 
 use std::fmt;
@@ -14,10 +14,10 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use super::usage::{self, Usage};
 use number::{Figure, IMPOSSIBLE};
 
-/// A word of a known set.
+/// A word from a known set.
 type Known = &'static str;
 
-/// A count: a whole number, or a float, as some servers write it.
+/// A count: a whole number, or a float, which some servers write.
 pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let read = deserializer.deserialize_any(Figure)?;
     Ok(read.map(|figure| {
@@ -29,19 +29,19 @@ pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     }))
 }
 
-/// Dollars as billionths; of an object its `total_cost`.
+/// Dollars, read as billionths; from an object, its `total_cost`.
 pub(super) fn dollars<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let read = deserializer.deserialize_any(Figure)?;
     Ok(read.map(|figure| figure.scaled(1e9)))
 }
 
-/// Ten-billionths of a dollar as billionths.
+/// Ten-billionths of a dollar, read as billionths.
 pub(super) fn ticks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let read = deserializer.deserialize_any(Figure)?;
     Ok(read.map(|figure| figure.scaled(0.1)))
 }
 
-/// Seconds as thousandths.
+/// Seconds, read as thousandths.
 pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let read = deserializer.deserialize_any(Figure)?;
     Ok(read.map(|figure| figure.scaled(1e3)))
@@ -61,12 +61,12 @@ pub(super) fn region<'de, D: Deserializer<'de>>(
     deserializer.deserialize_any(Word(usage::region))
 }
 
-/// Whether it says `true`.
+/// Whether the value is `true`.
 pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(deserializer.deserialize_any(Word(nothing))?.is_some())
 }
 
-/// The service level that Anthropic says was given.
+/// The service tier that Anthropic states it has used.
 pub(in crate::protocol) fn level<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<&'static str>, D::Error> {
@@ -77,7 +77,7 @@ pub(in crate::protocol) fn level<'de, D: Deserializer<'de>>(
     deserializer.deserialize_any(Word(known))
 }
 
-/// The kinds of tokens that have prices of their own, or are outside the sums.
+/// The kinds of tokens that have prices of their own, or that the sums do not contain.
 fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'static str>, D::Error> {
     let known = |word: &str| {
         let mut kinds = ["AUDIO", "IMAGE", "compaction"].into_iter();
@@ -90,7 +90,7 @@ fn nothing(_: &str) -> Option<&'static str> {
     None
 }
 
-/// What the entries of `iterations` took that are compactions.
+/// The usage of those entries of `iterations` that are compactions.
 pub(super) fn compactions<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Usage>, D::Error> {
@@ -108,14 +108,14 @@ pub(super) fn compactions<'de, D: Deserializer<'de>>(
     deserializer.deserialize_any(Sum::new(None, add))
 }
 
-/// An object of further figures; whatever else stands there says nothing.
+/// An object with further numbers; any other value counts as not stated.
 pub(in crate::protocol) fn detail<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     deserializer.deserialize_any(Detail(PhantomData))
 }
 
-/// What is said by a value of a shape that nobody expected: nothing.
+/// A value of an unexpected type counts as not stated.
 macro_rules! otherwise {
     ($nothing:expr) => {
         fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -165,7 +165,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Detail<T> {
     otherwise!(|_| None);
 }
 
-/// An element of a list that may be something else.
+/// An element of a list; `None` if it does not have the expected form.
 struct Element<T>(Option<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Element<T> {
@@ -174,7 +174,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Element<T> {
     }
 }
 
-/// A list of objects, which are added up one by one.
+/// Reads a list of objects and adds them up one by one.
 struct Sum<S, F, T> {
     sum: S,
     add: F,
@@ -215,7 +215,7 @@ impl<'de, S, F: FnMut(&mut S, T), T: Deserialize<'de>> Visitor<'de> for Sum<S, F
     otherwise!(|this: Self| this.sum);
 }
 
-/// Tokens by what they are of: Gemini's lists of `{ modality, tokenCount }`.
+/// Tokens by modality: Gemini's lists of `{ modality, tokenCount }`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Modalities {
     pub audio: u64,
@@ -236,7 +236,7 @@ impl<'de> Deserialize<'de> for Modalities {
     }
 }
 
-/// A word of a known set; `true` is one, too.
+/// Reads a word from a known set; `true` counts as a word too.
 struct Word<F>(F);
 
 impl<'de, F: Fn(&str) -> Option<&'static str>> Visitor<'de> for Word<F> {

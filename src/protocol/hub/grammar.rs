@@ -1,4 +1,4 @@
-//! The order of events in one stream, held to once, in front of whatever writes them.
+//! Enforces the order of events in one stream, in one place in front of every encoder.
 //!
 //! ```text
 //!            Start            Stop             End
@@ -20,15 +20,15 @@
 //! | `End` | begins, passes | passes | passes | nothing |
 //! | `Error` | passes | passes | passes | nothing |
 //!
-//! A breach ends the stream: what comes after it is nothing, but for the `Error` that says so.
+//! A breach ends the stream: nothing after it passes, except for the `Error` that reports it.
 use super::error::Violation;
 use super::event::{Event, Start};
 
-/// Follows one stream.
+/// Checks the events of one stream.
 #[derive(Debug, Default)]
 pub struct Grammar {
     state: State,
-    /// The calls so far: the slot, and whether it is open.
+    /// The calls so far: the slot, and whether the call is open.
     calls: Vec<(usize, bool)>,
 }
 
@@ -36,7 +36,7 @@ pub struct Grammar {
 enum State {
     #[default]
     Before,
-    /// A rule was broken: only the error that says so may follow.
+    /// A rule was broken: only the error that reports it may follow.
     Broken,
     Ended,
     Open,
@@ -44,7 +44,7 @@ enum State {
 }
 
 impl Grammar {
-    /// Passes an event on, if its turn is now.
+    /// Passes an event on if the rules allow it now.
     pub fn on(
         &mut self,
         event: Event<'_>,
@@ -170,7 +170,7 @@ mod tests {
         }
     }
 
-    /// What passes of these events, and the rules that they break.
+    /// The events that pass, and the rules that the events break.
     fn run(events: &[&str]) -> (Vec<String>, Vec<&'static str>) {
         let mut grammar = Grammar::default();
         let (mut passed, mut broken) = (Vec::new(), Vec::new());

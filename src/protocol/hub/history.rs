@@ -1,21 +1,21 @@
-//! The order of a conversation, repaired once for every target.
+//! Repairs the order of a conversation, once for every target.
 //!
-//! Providers agree on little more than this: the results of an assistant's calls follow it at once, all of them, and nothing
-//! else answers a call. Clients break it: they put text before results, lose a result when a call is interrupted, keep results
-//! whose call was compacted away, and answer in another order.
+//! Nearly all providers require this: the results of an assistant's calls follow the calls at once and completely, and
+//! every result answers a call. Clients break these rules: they put text before results, lose a result when a call is
+//! interrupted, keep results whose call was compacted away, and send results in another order.
 use std::collections::{HashMap, HashSet};
 
 use super::block::{Block, CallKind, ToolCall, ToolResult};
 use super::names;
 use super::request::{Role, Turn};
 
-/// One step of a settled conversation.
+/// One step of a repaired conversation.
 #[derive(Debug)]
 pub enum Step<'a> {
     Assistant(Vec<&'a Block>),
-    /// Answers to all calls of the assistant step before, in the order of the calls.
+    /// The results of all calls of the preceding assistant step, in the order of the calls.
     Results(Vec<Answer<'a>>),
-    /// An instruction in mid-conversation.
+    /// An instruction in the middle of the conversation.
     System(Vec<&'a Block>),
     User(Vec<&'a Block>),
 }
@@ -24,12 +24,13 @@ pub enum Step<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
     pub call: &'a ToolCall,
-    /// `None` = the history has none: say [`INTERRUPTED`].
+    /// `None` = the history has no result; [`INTERRUPTED`] stands for it.
     pub result: Option<&'a ToolResult>,
 }
 
-/// Settles `turns`: results first and complete, in the order of the calls; what follows keeps its order. A result whose call is
-/// unknown stays among the blocks of its turn as [`Block::ToolResult`], for the target to show as the user's text.
+/// Repairs `turns`: results come first and are complete, in the order of the calls; other blocks keep their order. A
+/// result without a known call stays among the blocks of its turn as [`Block::ToolResult`], and the target shows it as
+/// the user's text.
 pub fn settle(turns: &[Turn]) -> Vec<Step<'_>> {
     let mut steps = Vec::with_capacity(turns.len());
     let mut rest = turns;
@@ -40,7 +41,7 @@ pub fn settle(turns: &[Turn]) -> Vec<Step<'_>> {
             rest = tail;
             continue;
         }
-        // An assistant turn that goes on after calls, before any result, is one step with it.
+        // An assistant turn that continues after calls, before any result, belongs to the same step.
         while calls(&blocks).next().is_some() {
             match tail.split_first() {
                 Some((next, after)) if next.role == Role::Assistant => {
@@ -61,8 +62,8 @@ pub fn settle(turns: &[Turn]) -> Vec<Step<'_>> {
     steps
 }
 
-/// Tells calls apart that have the same id, by their order: the second `a` becomes `a_2`, with its result. Providers whose ids
-/// are not unique exist, and others refuse what was answered twice. The same history is told apart in the same way each time.
+/// Makes the ids of calls unique: the second `a` becomes `a_2`, and so does the id in its result. Some providers create
+/// duplicate ids, and others refuse two results for one id. The same history always gets the same ids.
 pub fn tell_apart(turns: &mut [Turn]) {
     let mut known: HashSet<String> = HashSet::new();
     let mut numbers: HashMap<String, usize> = HashMap::new();
@@ -77,7 +78,7 @@ pub fn tell_apart(turns: &mut [Turn]) {
     });
 }
 
-/// Numbers the calls through the conversation, as [`ToolIds::Numbered`](super::target::ToolIds::Numbered) has it.
+/// Numbers the calls of the conversation in the form of [`ToolIds::Numbered`](super::target::ToolIds::Numbered).
 pub fn number(turns: &mut [Turn]) {
     let mut number = 0_usize;
     rename(turns, |call| {
@@ -88,9 +89,9 @@ pub fn number(turns: &mut [Turn]) {
     });
 }
 
-/// Gives every call the id that `name` has for it, and its result the same.
+/// Gives every call, and its result, the id that `name` returns for the call.
 fn rename(turns: &mut [Turn], mut name: impl FnMut(&ToolCall) -> String) {
-    // Calls of the last turn of the assistant that have no result yet: the old id and the new.
+    // Calls of the last assistant turn that have no result yet: the old id and the new one.
     let mut open: Vec<(String, String)> = Vec::new();
     let mut answering = false;
     for turn in turns {
@@ -115,7 +116,7 @@ fn rename(turns: &mut [Turn], mut name: impl FnMut(&ToolCall) -> String) {
     }
 }
 
-/// The calls of the client's own tools.
+/// The calls to the client's own tools.
 pub fn calls<'a>(blocks: &[&'a Block]) -> impl Iterator<Item = &'a ToolCall> {
     blocks.iter().filter_map(|block| match block {
         Block::ToolCall(call) if !matches!(call.kind, CallKind::Server(_)) => Some(call),
@@ -164,7 +165,7 @@ fn push<'a>(steps: &mut Vec<Step<'a>>, role: Role, blocks: Vec<&'a Block>) {
     }
 }
 
-/// What a target is told of a call without a result.
+/// The result that a target gets for a call without one.
 pub const INTERRUPTED: &str = "[no result: the call was interrupted]";
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! Bytes that stand in a request as text. Clients write them in many ways that vendors refuse: wrapped lines, the alphabet of URLs, without
-//! their type, or with a wrong name of it. Every dialect reads them here.
+//! Media data that a request contains as text. Clients write it in many ways that vendors refuse: with wrapped lines,
+//! in the URL alphabet, without a type or with a wrong type name. The decoders of all dialects read it with these
+//! functions.
 use std::borrow::Cow;
 
 use base64::Engine as _;
@@ -9,7 +10,7 @@ use percent_encoding::percent_decode_str;
 
 use super::block::Source;
 
-/// Data in base64, of the type that its client names.
+/// Data in base64, with the type that the client states.
 pub fn inline(media_type: &str, data: &str) -> Source {
     let named = media_type.split(';').next().unwrap_or_default().trim();
     let data = tidy(data);
@@ -24,7 +25,8 @@ pub fn inline(media_type: &str, data: &str) -> Source {
     }
 }
 
-/// What a URL leads to; the data itself where that stands in the URL, or in its place. Why it is none, else.
+/// The source for a URL. If the URL contains the data, or data stands in place of a URL, the source is the data itself.
+/// `Err` has the reason if the URL is unusable.
 pub fn by_url(url: &str) -> Result<Source, &'static str> {
     let url = url.trim();
     if let Some((scheme, rest)) = url.split_at_checked(DATA.len())
@@ -58,13 +60,14 @@ pub fn by_url(url: &str) -> Result<Source, &'static str> {
     }
 }
 
-/// What data is, by its first bytes.
+/// The type of the data, by its first bytes.
 pub fn sniff(base64: &str) -> Option<&'static str> {
     let (_, kind) = MAGIC.iter().find(|(magic, _)| base64.starts_with(magic))?;
     Some(kind)
 }
 
-/// The alphabet, the padding and the one line that vendors take. Almost all data is so already, and there may be megabytes of it.
+/// The data in the form that vendors accept: standard alphabet, padding, one line. Almost all data already has this
+/// form, and it may be several MiB.
 fn tidy(data: &str) -> Cow<'_, str> {
     let bytes = data.as_bytes();
     let is_odd = !data.len().is_multiple_of(4)
@@ -90,7 +93,7 @@ fn tidy(data: &str) -> Cow<'_, str> {
 
 const DATA: &str = "data:";
 
-/// The first bytes of files, in base64.
+/// The first bytes of file types, in base64.
 const MAGIC: [(&str, &str); 5] = [
     ("/9j/", "image/jpeg"),
     ("iVBORw0KGgo", "image/png"),

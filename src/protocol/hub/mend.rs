@@ -1,10 +1,11 @@
-//! Nodes of JSON Schemas that vendors refuse, made acceptable without changing what they allow.
+//! Repairs nodes of JSON Schemas that vendors refuse, without changing what the schemas allow.
 use serde_json::{Map, Value, json};
 
-/// Mends one node in place: what was valid under it stays valid. Whether something was changed.
+/// Repairs one node in place; every value that was valid stays valid. Returns whether something changed.
 ///
-/// Vendors check schemas by draft 2020-12 and by rules of their own, at any depth, and refuse every request for one tool: an object without
-/// `properties` and an array without `items` (OpenAI), tuples of draft 7 (OpenAI, Anthropic from 4.8 on, Gemini), bounds of draft 4.
+/// Vendors check schemas by draft 2020-12 and by their own rules, at any depth, and refuse every request because of one
+/// tool: an object without `properties` and an array without `items` (OpenAI), tuples of draft 7 (OpenAI, Anthropic
+/// from 4.8 on, Gemini), bounds of draft 4.
 pub fn mend(node: &mut Map<String, Value>) -> bool {
     let mut changed = false;
     if let Some(Value::Array(_)) = node.get("items")
@@ -27,7 +28,7 @@ pub fn mend(node: &mut Map<String, Value>) -> bool {
         }
         changed = true;
     } else if node.remove("additionalItems").is_some() {
-        // It means nothing beside one schema for all items.
+        // Beside one schema for all items it has no meaning.
         changed = true;
     }
     for (exclusive, inclusive) in [
@@ -75,7 +76,7 @@ pub fn mend(node: &mut Map<String, Value>) -> bool {
     changed
 }
 
-/// Whether the node may be of that type, said alone or in a list.
+/// Whether the node may have this type, which may be stated alone or in a list.
 pub fn is_of(node: &Map<String, Value>, kind: &str) -> bool {
     match node.get("type") {
         Some(Value::String(said)) => said == kind,
@@ -84,7 +85,7 @@ pub fn is_of(node: &Map<String, Value>, kind: &str) -> bool {
     }
 }
 
-/// Puts in the place of a top-level `$ref` what it stands for. Whether there was one.
+/// Replaces a top-level `$ref` by the schema that it refers to. Returns whether there was one.
 pub fn resolve(object: &mut Map<String, Value>) -> bool {
     let mut changed = false;
     for _ in 0..MOST_HOPS {
@@ -110,5 +111,5 @@ pub fn resolve(object: &mut Map<String, Value>) -> bool {
     changed
 }
 
-/// How many references are followed to the top.
+/// Most references that are followed at the top level.
 const MOST_HOPS: usize = 8;

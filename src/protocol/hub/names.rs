@@ -1,7 +1,7 @@
 //! Tool names and tool-call ids under the rules of another dialect.
 //!
-//! Pure functions of the original: the same name or id becomes the same thing on every turn, on every host, in declarations,
-//! choices, calls and results. What conforms is not touched.
+//! Pure functions of the original: the same name or id becomes the same thing on every turn and on every host, in
+//! declarations, choices, calls and results. A name or id that conforms is not changed.
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
@@ -14,9 +14,9 @@ use super::target::ToolIds;
 /// The names of one request in both directions.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    /// Only names that changed or need restoring: the target's spelling → namespace and name as the client knows them.
+    /// Only names that changed or that must be restored: the target's spelling → the client's namespace and name.
     changed: HashMap<String, Original>,
-    /// Under what names the target knows the tools.
+    /// The names by which the target knows the tools.
     told: HashSet<String>,
 }
 
@@ -25,12 +25,12 @@ pub struct Names {
 pub struct Original {
     pub namespace: Option<String>,
     pub name: String,
-    /// Its input is free text that the upstream was told to put into [`FREEFORM_FIELD`] of an object.
+    /// Its input is free text; the upstream was instructed to put the text into [`FREEFORM_FIELD`] of an object.
     pub freeform: bool,
 }
 
 impl Names {
-    /// Collects the names that `request` declares or uses. Two tools that end up under one name are a fault.
+    /// Collects the names that `request` declares or uses. Two tools with the same resulting name are a fault.
     /// `wraps_freeform`: the target has no freeform tools.
     pub fn of(request: &Request, wraps_freeform: bool) -> Result<Self, RequestFault> {
         let mut names = Self::default();
@@ -64,7 +64,7 @@ impl Names {
 
     fn learn(&mut self, namespace: Option<&str>, name: &str, freeform: bool) -> String {
         let mapped = tool_name(namespace, name);
-        // Whichever of the two the target was told.
+        // Either spelling may have been sent to the target.
         let by_letter = tool_name_by_letter(namespace, name);
         for told in [&mapped, &by_letter] {
             if freeform || *told != name {
@@ -82,7 +82,7 @@ impl Names {
         mapped.into_owned()
     }
 
-    /// The names under which the target knows tools whose input is free text.
+    /// The target's names of the tools whose input is free text.
     pub fn wrapped(&self) -> Vec<String> {
         let wrapped = self
             .changed
@@ -91,8 +91,9 @@ impl Names {
         wrapped.map(|(name, _)| name.clone()).collect()
     }
 
-    /// The name that is meant: models put the name of the list of tools, which their templates have, in front of a tool's, and its number
-    /// behind it. What is no tool's name then either stays as it is, for the client to tell the model.
+    /// The tool name that the model means. Models prefix a tool's name with the name that their chat template gives to
+    /// the tool list, and append its number. A result that is still not a tool's name is returned as it came, so that
+    /// the client can tell the model.
     pub fn meant<'n>(&self, said: &'n str) -> &'n str {
         if self.told.contains(said) {
             return said;
@@ -112,16 +113,17 @@ impl Names {
             .unwrap_or(said)
     }
 
-    /// The client's tool behind a name that the upstream said.
+    /// The client's tool for a name in the upstream's answer.
     pub fn original(&self, name: &str) -> Option<&Original> {
         self.changed.get(name)
     }
 }
 
-/// What chat templates call the list of a request's tools.
+/// The names that chat templates give to the list of a request's tools.
 const LISTS: [&str; 4] = ["functions", "default_api", "tools", "tool"];
 
-/// A tool's name for a target that takes letters, digits, `_` and `-`, at most [`LONGEST_NAME`]. A namespace becomes a prefix.
+/// A tool's name for a target that accepts letters, digits, `_` and `-`, at most [`LONGEST_NAME`] bytes. A namespace
+/// becomes a prefix.
 pub fn tool_name<'a>(namespace: Option<&str>, name: &'a str) -> Cow<'a, str> {
     match namespace {
         Some(namespace) => {
@@ -131,7 +133,7 @@ pub fn tool_name<'a>(namespace: Option<&str>, name: &'a str) -> Cow<'a, str> {
     }
 }
 
-/// As [`tool_name`], for a target whose names begin with a letter or an underscore.
+/// The same as [`tool_name`], for a target whose names begin with a letter or an underscore.
 pub fn tool_name_by_letter<'a>(namespace: Option<&str>, name: &'a str) -> Cow<'a, str> {
     let name = tool_name(namespace, name);
     if name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
@@ -141,11 +143,11 @@ pub fn tool_name_by_letter<'a>(namespace: Option<&str>, name: &'a str) -> Cow<'a
     }
 }
 
-/// A tool-call id under the target's rule. Calls and results get the same.
+/// A tool-call id under the target's rule. A call and its result get the same id.
 pub fn tool_id(id: &str, rule: ToolIds) -> Cow<'_, str> {
     match rule {
         ToolIds::AtMost(longest) => conform(id, longest),
-        // The history has been numbered.
+        // The history has already been numbered.
         ToolIds::Numbered => Cow::Borrowed(id),
         ToolIds::Nine => {
             let nine = id.len() == 9 && id.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -158,7 +160,7 @@ pub fn tool_id(id: &str, rule: ToolIds) -> Cow<'_, str> {
     }
 }
 
-/// `text` where it conforms; else its clean beginning, `_`, and eight digits of its hash.
+/// `text` if it conforms; else its conforming beginning, `_`, and eight digits of its hash.
 fn conform(text: &str, longest: usize) -> Cow<'_, str> {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     if !text.is_empty() && text.len() <= longest && text.bytes().all(legal) {
@@ -179,13 +181,13 @@ fn conform(text: &str, longest: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{clean}_{}", digest(text, HASH_DIGITS)))
 }
 
-/// Longest tool name that every vendor takes.
+/// Longest tool name that every vendor accepts, in bytes.
 pub const LONGEST_NAME: usize = 64;
 
-/// The only member of a freeform tool's arguments where the target has no freeform tools.
+/// The only member of a freeform tool's arguments if the target has no freeform tools.
 pub const FREEFORM_FIELD: &str = "input";
 
-/// Digits of the hash that keep shortened names apart.
+/// The number of hash digits that keep shortened names distinct.
 const HASH_DIGITS: usize = 8;
 
 #[cfg(test)]

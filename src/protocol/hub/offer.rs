@@ -1,4 +1,4 @@
-//! Which of a request's tools a target is offered, and as what.
+//! Which tools of a request a target is offered, and in which form.
 use std::collections::HashSet;
 
 use serde_json::value::RawValue;
@@ -9,22 +9,22 @@ use super::error::{Losses, RequestFault};
 use super::names::FREEFORM_FIELD;
 use super::request::{Freeform, Function, HostedTool, Request, Tool, ToolChoice};
 
-/// One tool, and where it stands among the declarations.
+/// One tool, and its position among the declarations.
 #[derive(Debug)]
 pub struct Offer<'a> {
     pub index: usize,
     pub tool: Offered<'a>,
 }
 
-/// A tool as the target is to see it.
+/// The form in which a tool is offered.
 #[derive(Debug)]
 pub enum Offered<'a> {
-    /// Free text is the input; the target knows such tools.
+    /// A tool with free text as input; the target has such tools.
     Freeform(&'a Freeform),
     Function(&'a Function),
-    /// The target runs it.
+    /// A tool that the target runs.
     Hosted(&'a HostedTool),
-    /// A function that the client did not declare as one.
+    /// A function that the client did not declare as a function.
     Made {
         name: &'a str,
         description: Option<&'a str>,
@@ -32,7 +32,7 @@ pub enum Offered<'a> {
     },
 }
 
-/// What a target knows beside functions.
+/// What a target supports besides functions.
 #[derive(Clone, Copy, Debug)]
 pub struct Skills<'a> {
     pub freeform: bool,
@@ -41,16 +41,17 @@ pub struct Skills<'a> {
     pub hosted: &'a [Hosted],
 }
 
-/// The tools of `request` that a target with these skills is offered. Deferred ones wait until the conversation has loaded them.
-/// Hosted ones that nobody insists on are left out where they cannot run, because agents always offer web search; one that is
-/// wanted is refused, because leaving it out would answer a search without searching.
+/// The tools of `request` that a target with these skills is offered. Deferred tools are offered once the conversation
+/// has loaded them. Hosted tools that the target cannot run are left out if they are optional, because agents always
+/// offer web search; one that the request requires is refused, because leaving it out would answer a search without
+/// searching.
 pub fn offers<'a>(
     request: &'a Request,
     skills: Skills<'_>,
     losses: &mut Losses,
 ) -> Result<Vec<Offer<'a>>, RequestFault> {
     let loaded = loaded(request);
-    // Whose search the provider would run finds nothing here: everything is offered.
+    // A tool search by the provider would find nothing at this target, so all deferred tools are offered.
     let searched = request
         .tools
         .iter()
@@ -95,7 +96,7 @@ pub fn offers<'a>(
     Ok(offers)
 }
 
-/// Names of deferred tools that the conversation has loaded.
+/// The names of the deferred tools that the conversation has loaded.
 fn loaded(request: &Request) -> HashSet<&str> {
     let results = request.blocks().filter_map(|block| match block {
         Block::ToolResult(result) => Some(&result.blocks),
@@ -115,7 +116,7 @@ fn is_wanted(request: &Request, tool: &HostedTool) -> bool {
         || matches!(&request.tool_choice, Some(ToolChoice::Named(name)) if *name == tool.name)
 }
 
-/// A freeform tool as a function with one string. A grammar cannot be enforced; the model is told of it.
+/// A freeform tool as a function with one string. Its grammar cannot be enforced; the description states it.
 fn wrapped<'a>(tool: &'a Freeform, losses: &mut Losses) -> Offered<'a> {
     if tool.format.is_some() {
         losses.name("tools.format");
@@ -135,7 +136,7 @@ fn wrapped<'a>(tool: &'a Freeform, losses: &mut Losses) -> Offered<'a> {
     }
 }
 
-/// Tools that Anthropic defines and the client runs: to any other model they are functions with this schema.
+/// Tools that Anthropic defines and the client runs. For any other model they become functions with this schema.
 fn client_executed(tool: &HostedTool) -> Option<Offered<'_>> {
     let (description, schema) = match tool.kind {
         Hosted::Bash => (

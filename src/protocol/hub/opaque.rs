@@ -1,8 +1,8 @@
-//! Opaque reasoning state, and the envelope in which it travels through a client of another dialect.
+//! Opaque reasoning state, and the envelope in which a client of another dialect carries it.
 //!
-//! A signature or an encrypted item means something to the vendor that minted it and to nobody else. A client that knows
-//! only its own dialect carries it for us in a field that it sends back verbatim; the envelope says whose it is, so that it
-//! is never replayed to a stranger. See `docs/dialects`.
+//! Only the vendor that made a signature or an encrypted item can read it. A client that knows only its own dialect
+//! carries it for Weir in a field that it sends back unchanged. The envelope names the vendor, so that the state is
+//! never sent to another one. See `docs/dialects`.
 //!
 //! ```text
 //! "weir1." base64url( vendor kind  len model  len account  len item_id  payload )
@@ -21,13 +21,13 @@ use crate::protocol::models::{self, Traits};
 pub struct Opaque {
     pub vendor: Vendor,
     pub kind: OpaqueKind,
-    /// The model that minted it; empty = unknown.
+    /// The model that made it; empty = unknown.
     pub model: String,
-    /// The account that minted it; empty = unknown.
+    /// The account that made it, as an [`account_mark`]; empty = unknown.
     pub account: String,
-    /// OpenAI's `rs_…`, to which the payload is tied; empty = none.
+    /// OpenAI's `rs_…` id, to which the payload is tied; empty = none.
     pub item_id: String,
-    /// The bytes as the vendor spelt them.
+    /// The state in the vendor's own spelling.
     pub payload: String,
 }
 
@@ -37,9 +37,9 @@ pub enum OpaqueKind {
     Details,
     /// OpenAI's `encrypted_content`.
     Encrypted,
-    /// No state: tells only where visible reasoning comes from.
+    /// No state, only the origin of visible reasoning.
     Origin,
-    /// Anthropic's `redacted_thinking`: nothing to see, only this.
+    /// Anthropic's `redacted_thinking`, which has no visible text.
     Redacted,
     /// Anthropic's `signature`.
     Signature,
@@ -48,7 +48,7 @@ pub enum OpaqueKind {
 }
 
 impl Opaque {
-    /// State as the vendor's own dialect shows it: nothing is known but the vendor.
+    /// State from the vendor's own dialect: only the vendor is known.
     pub fn native(vendor: Vendor, kind: OpaqueKind, payload: impl Into<String>) -> Self {
         Self {
             vendor,
@@ -60,8 +60,8 @@ impl Opaque {
         }
     }
 
-    /// Whether `target` can read it: the same vendor, the same model where it is bound to one (everywhere but at Gemini),
-    /// and the same account where it is bound to that.
+    /// Whether `target` can read it: the vendor is the same, the model is the same (except for Gemini, whose state is
+    /// not bound to a model), and the account is the same if the model's state is bound to it.
     pub fn is_for(&self, target: &Target<'_>) -> bool {
         let same_model = self.model.is_empty()
             || self.vendor == Vendor::Gemini
@@ -76,7 +76,7 @@ impl Opaque {
             && same_account
     }
 
-    /// Whether it is an intermediary's list that `target` handed out: the same model at the same account.
+    /// Whether it is an intermediary's list that `target` itself sent: the same model at the same account.
     pub fn is_list_of(&self, target: &Target<'_>) -> bool {
         self.kind == OpaqueKind::Details
             && models::family(&self.model) == models::family(target.model)
@@ -84,7 +84,7 @@ impl Opaque {
     }
 }
 
-/// What stands for an account in an envelope: clients see it, and it tells them nothing.
+/// The identifier of an account in an envelope: clients see it, but it reveals nothing.
 pub fn account_mark(account: &str) -> String {
     if account.is_empty() {
         String::new()
@@ -109,7 +109,7 @@ pub fn seal(opaque: &Opaque) -> String {
     text
 }
 
-/// Opens an envelope; `None` when it is none, or not one of ours.
+/// Opens an envelope; `None` if the text is not an envelope of Weir's.
 pub fn unseal(text: &str) -> Option<Opaque> {
     let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(MAGIC)?).ok()?;
     let (&vendor, rest) = bytes.split_first()?;
@@ -153,7 +153,7 @@ const fn kind_tag(kind: OpaqueKind) -> u8 {
     }
 }
 
-/// How every envelope begins; the digit is the version.
+/// The beginning of every envelope; the digit is the version.
 pub const MAGIC: &str = "weir1.";
 
 const VENDORS: [Vendor; 4] = [
@@ -195,7 +195,7 @@ mod tests {
 
         #[test]
         fn a_broken_envelope_is_none(tail in "[A-Za-z0-9_-]{0,40}") {
-            // Whatever comes out, it does not panic, and reseals to what went in.
+            // No input panics, and whatever is opened reseals to the same text.
             if let Some(opaque) = unseal(&format!("weir1.{tail}")) {
                 prop_assert_eq!(seal(&opaque), format!("weir1.{tail}"));
             }

@@ -1,9 +1,9 @@
-//! Content told as text, for places and targets that take nothing else.
+//! Content as text, for places and targets that accept nothing else.
 use std::borrow::Cow;
 
 use super::block::{Block, DocumentSource, Foreign};
 
-/// A block that is, or can be told as, text.
+/// The text of a block, or a text that describes it.
 pub fn text(block: &Block) -> Cow<'_, str> {
     match block {
         Block::Text(text) => Cow::Borrowed(&text.text),
@@ -31,7 +31,8 @@ pub fn text(block: &Block) -> Cow<'_, str> {
     }
 }
 
-/// An instruction in mid-conversation as a note in the user's turn, where it can be nothing else.
+/// An instruction in the middle of the conversation as a note in the user's turn, for targets that cannot express it
+/// otherwise.
 pub fn note(block: &Block) -> Cow<'_, str> {
     Cow::Owned(format!("<system-note>\n{}\n</system-note>", text(block)))
 }
@@ -41,7 +42,7 @@ pub fn joined(blocks: &[Block]) -> String {
     blocks.iter().map(text).collect::<Vec<_>>().join("\n")
 }
 
-/// Text that says of itself that it tells a failure, for targets without a flag for it.
+/// Marks text as an error message, for targets without a flag for errors.
 pub fn failure(text: String, is_error: bool) -> String {
     if is_error && !text.starts_with("Error") {
         format!("Error: {text}")
@@ -50,7 +51,7 @@ pub fn failure(text: String, is_error: bool) -> String {
     }
 }
 
-/// Anthropic's summary of a conversation that was cut, as a note.
+/// Anthropic's summary of a compacted conversation, as a note.
 pub fn compaction(foreign: &Foreign) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Compaction {

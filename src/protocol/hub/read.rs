@@ -1,4 +1,4 @@
-//! Reading JSON without a document tree: strings and members that borrow from the bytes.
+//! Reads JSON without a document tree: strings and members borrow from the bytes.
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::error::{RequestFault, Violation};
 use crate::protocol::json::Document;
 
-/// A string that borrows from the bytes unless an escape forbids it. (`Option<Cow<str>>` always copies.)
+/// A string that borrows from the bytes unless it contains an escape. (`Option<Cow<str>>` always copies.)
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Str<'a>(pub Cow<'a, str>);
 
@@ -58,12 +58,12 @@ impl<'de> Visitor<'de> for StrVisitor {
     }
 }
 
-/// The members of one object, in order, values unread.
+/// The members of one object, in order, with unparsed values.
 #[derive(Clone, Debug, Default)]
 pub struct Object<'a>(pub Vec<(Str<'a>, &'a RawValue)>);
 
 impl<'a> Object<'a> {
-    /// The value of the last member of that name, unless it is `null`.
+    /// The value of the last member of this name, unless it is `null`.
     pub fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0
             .iter()
@@ -98,12 +98,12 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 }
 
-/// Where in a request something stands; printed only when it is at fault.
+/// The place of a value in a request; it is only formatted for a fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Path<'a> {
     parent: Option<&'a Path<'a>>,
     segment: Segment<'a>,
-    /// The body that it is a path in, where that was looked through.
+    /// The body that contains the value, if it was parsed into a document.
     document: Option<&'a Document<'a>>,
 }
 
@@ -132,7 +132,7 @@ impl<'a> Path<'a> {
         }
     }
 
-    /// A member of this.
+    /// A member of the value here.
     #[must_use]
     pub const fn field(&'a self, name: &'a str) -> Self {
         Self {
@@ -142,7 +142,7 @@ impl<'a> Path<'a> {
         }
     }
 
-    /// An element of this.
+    /// An element of the value here.
     #[must_use]
     pub const fn index(&'a self, index: usize) -> Self {
         Self {
@@ -157,7 +157,7 @@ impl<'a> Path<'a> {
         RequestFault::new(self.to_string(), message)
     }
 
-    /// Reads the value that stands here.
+    /// Reads the value at this place.
     pub fn read<'de, T: Deserialize<'de>>(&self, value: &'de RawValue) -> Result<T, RequestFault> {
         let read = match self.document {
             Some(document) => document.read(value),
@@ -179,12 +179,13 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// Reads what an upstream sent.
+/// Reads data of an upstream.
 pub fn json<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, Violation> {
     serde_json::from_slice(data).map_err(|error| Violation::unreadable(without_position(&error)))
 }
 
-/// What the parser says, without the line and column inside a part of the body that the client never sees as such.
+/// The parser's message without line and column. These count within a part of the body, which the client never sees as
+/// such.
 pub fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = match text.rfind(" at line ") {
@@ -194,7 +195,7 @@ pub fn without_position(error: &serde_json::Error) -> String {
     in_plain_words(text)
 }
 
-/// The parser names types of this code; clients know those of JSON.
+/// Replaces the names of Rust types in the parser's message by those of JSON.
 fn in_plain_words(text: &str) -> String {
     let Some((found, expected)) = text.rsplit_once(", expected ") else {
         return text.to_owned();
@@ -235,14 +236,14 @@ pub fn is_string(value: &RawValue) -> bool {
     value.get().starts_with('"')
 }
 
-/// A list that some servers write as `null`.
+/// Reads a list; some servers write `null` for an empty one.
 pub fn list<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<&'a RawValue>, D::Error> {
     Ok(Option::<Vec<&'de RawValue>>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// A name that some servers write as a number; anything else is none.
+/// Reads a name; some servers write a number. Any other value is `None`.
 pub fn label<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Str<'a>>, D::Error> {
@@ -254,25 +255,26 @@ pub fn label<'de: 'a, 'a, D: Deserializer<'de>>(
     }))
 }
 
-/// A position that some servers write as a string; anything else is none.
+/// Reads a position; some servers write a string. Any other value is `None`.
 pub fn position<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     let raw = Option::<&'de RawValue>::deserialize(deserializer)?;
     Ok(raw.and_then(|raw| raw.get().trim_matches('"').parse().ok()))
 }
 
-/// As [`position`]; what is none is the first.
+/// The same as [`position`], but any other value is position 0.
 pub fn position_or_first<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     Ok(position(deserializer)?.unwrap_or(0))
 }
 
-/// A missing member and `null` alike are the default: clients and servers spell "nothing" both ways.
+/// Reads a value; `null` becomes the default. Clients and servers use both a missing member and `null` for "nothing".
 pub fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// A list, or its only element without one, as the JSON of protocol buffers may have it; `null` is an empty one.
+/// Reads a list, or a single element instead of a list, which the JSON of protocol buffers permits; `null` is an empty
+/// list.
 pub fn one_or_more<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
@@ -305,7 +307,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMore<T> {
     }
 }
 
-/// A number, or a string with one in it, as the JSON of protocol buffers may have it.
+/// Reads a number, or a string with a number, which the JSON of protocol buffers permits.
 pub fn number<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -324,7 +326,7 @@ pub fn number<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     }
 }
 
-/// A list without the `null`s in it; none at all is an empty one.
+/// Reads a list without its `null`s; `null` is an empty list.
 pub fn some_of<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
@@ -332,7 +334,7 @@ pub fn some_of<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Ok(list.into_iter().flatten().flatten().collect())
 }
 
-/// JSON that belongs into a string, and that some servers write as it is.
+/// Reads JSON that belongs in a string; some servers write it unquoted.
 pub fn json_text<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Str<'a>>, D::Error> {

@@ -1,4 +1,5 @@
-//! Tells what is whole as the events of a stream: for encoders that write both alike, and for streams that bring an item whole.
+//! Emits whole answers and blocks as the events of a stream, for encoders that write streams and whole answers alike,
+//! and for streams that deliver a whole item at once.
 use std::borrow::Cow;
 
 use super::block::{Block, CallKind, Reasoning, Text, ToolCall};
@@ -6,7 +7,7 @@ use super::error::Violation;
 use super::event::{Event, Start};
 use super::response::Response;
 
-/// Tells a whole answer.
+/// Emits a whole answer.
 pub fn response(
     response: &Response,
     on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
@@ -26,7 +27,7 @@ pub fn response(
     on(Event::End)
 }
 
-/// Tells one block; a call gets the number `slot`. Blocks that no model writes are passed over.
+/// Emits one block; a call gets the number `slot`. Blocks that no model writes are skipped.
 pub fn block(
     slot: usize,
     block: &Block,

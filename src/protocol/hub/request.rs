@@ -1,4 +1,4 @@
-//! A request, whoever asks.
+//! A request, independent of its dialect.
 use serde_json::Number;
 use serde_json::value::RawValue;
 
@@ -7,21 +7,21 @@ use super::error::{Losses, RequestFault, Verdict};
 use crate::protocol::Dialect;
 use crate::protocol::models::effort::Effort;
 
-/// What a client asks for. Decoders fill it, encoders read it; it is never changed in between, so one decoded request
+/// A client's request. Decoders fill it, encoders read it; it is never changed in between, so one decoded request
 /// serves every attempt.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub client: Dialect,
     /// As the client wrote it.
     pub model: String,
-    /// The leading system text, block by block: cache breakpoints sit on blocks.
+    /// The leading system text, in blocks, because cache breakpoints belong to blocks.
     pub system: Vec<Text>,
     pub turns: Vec<Turn>,
     pub tools: Vec<Tool>,
     pub tool_choice: Option<ToolChoice>,
     pub parallel_tools: Option<bool>,
     pub sampling: Sampling,
-    /// `Some(0)` is Anthropic's cache warm-up.
+    /// Most output tokens; `None` = the client states no limit. `Some(0)` is Anthropic's cache warm-up.
     pub max_output: Option<u64>,
     pub reasoning: ReasoningControl,
     pub output: Output,
@@ -29,16 +29,16 @@ pub struct Request {
     pub identity: Identity,
     pub tier: Option<Tier>,
     pub stream: bool,
-    /// What the answer must look like.
+    /// The form of the answer.
     pub reply: Reply,
-    /// Known fields without a place here, each with the verdict for a target that cannot take it.
+    /// Known fields without a counterpart here, each with a verdict for targets that cannot accept it.
     pub extras: Vec<Extra>,
-    /// Names of top-level fields that nobody here knows.
+    /// The names of unknown top-level fields.
     pub unknown: Vec<String>,
 }
 
 impl Request {
-    /// Whether it holds a field that no target of another dialect can take.
+    /// Whether the request has a field that no target of another dialect accepts.
     pub fn is_refused_by_extras(&self) -> bool {
         let refuses = |extra: &Extra| matches!(extra.verdict, Verdict::Refuse(_));
         self.extras.iter().any(refuses)
@@ -68,8 +68,8 @@ impl Request {
         }
     }
 
-    /// Settles what no target of another dialect takes: extras by their verdicts, `handled` ones excepted, unknown fields, and
-    /// the wishes for more than one plain answer.
+    /// Handles what no target of another dialect accepts: extras by their verdicts, except for the `handled` ones;
+    /// unknown fields; and requests for more than one plain answer.
     pub fn settle_extras(&self, handled: &[&str], losses: &mut Losses) -> Result<(), RequestFault> {
         for extra in self
             .extras
@@ -101,7 +101,7 @@ impl Request {
         Ok(())
     }
 
-    /// Every block, nested ones excluded.
+    /// Every block, without nested ones.
     pub fn blocks(&self) -> impl Iterator<Item = &Block> {
         self.turns.iter().flat_map(|turn| &turn.blocks)
     }
@@ -112,7 +112,7 @@ impl Request {
 pub struct Extra {
     pub name: &'static str,
     pub value: Box<RawValue>,
-    /// What becomes of it where the target has no use for it.
+    /// What happens to the field if the target has no use for it.
     pub verdict: Verdict,
 }
 
@@ -120,7 +120,7 @@ pub struct Extra {
 pub struct Turn {
     pub role: Role,
     pub blocks: Vec<Block>,
-    /// The speaker's name, where a dialect has it.
+    /// The name of the speaker, which only some dialects have.
     pub name: Option<String>,
 }
 
@@ -128,7 +128,8 @@ pub struct Turn {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Role {
     Assistant,
-    /// An instruction in mid-conversation; never hoisted to the front, where it would break the cached prefix.
+    /// An instruction in the middle of the conversation. It is never moved to the front, where it would break the
+    /// cached prefix.
     System,
     User,
 }
@@ -160,12 +161,12 @@ pub struct Function {
     pub schema: Option<Box<RawValue>>,
     pub strict: Option<bool>,
     pub cache: Option<Ttl>,
-    /// Not offered until a `ToolReference` names it.
+    /// The tool is not offered until a `ToolReference` names it.
     pub deferred: bool,
     /// Arguments may be streamed before they are known to be valid.
     pub eager: bool,
     pub examples: Option<Box<RawValue>>,
-    /// A tool of the client's vendor that became a function, and is told to the client as what it was.
+    /// It was a tool of the client's vendor before it became a function; the client sees calls in the original form.
     pub own: bool,
 }
 
@@ -178,7 +179,7 @@ pub struct Freeform {
     pub format: Option<Box<RawValue>>,
 }
 
-/// A tool with a meaning of the vendor's own.
+/// A tool whose meaning the vendor defines.
 #[derive(Clone, Debug)]
 pub struct HostedTool {
     pub kind: Hosted,
@@ -189,7 +190,7 @@ pub struct HostedTool {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ToolChoice {
-    /// Only these; `required` = at least one of them.
+    /// Only these tools; `required` = at least one of them must be called.
     Allowed {
         required: bool,
         names: Vec<String>,
@@ -200,47 +201,47 @@ pub enum ToolChoice {
     None,
 }
 
-/// `None` everywhere = the provider's default. Numbers are kept as the client spelt them.
+/// `None` = the provider's default. Numbers keep the client's spelling.
 #[derive(Clone, Debug, Default)]
 pub struct Sampling {
     pub temperature: Option<Number>,
     pub top_p: Option<Number>,
     pub top_k: Option<Number>,
     pub seed: Option<Number>,
-    /// How many answers.
+    /// The number of answers.
     pub candidates: Option<u64>,
     pub stop: Vec<String>,
     pub logprobs: bool,
     pub top_logprobs: Option<u64>,
     pub presence_penalty: Option<Number>,
     pub frequency_penalty: Option<Number>,
-    /// Only when it is not empty.
+    /// `None` also if it was empty.
     pub logit_bias: Option<Box<RawValue>>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct ReasoningControl {
     pub mode: ReasoningMode,
-    /// Independent of `mode`: Anthropic takes both.
+    /// Independent of `mode`: Anthropic accepts both.
     pub effort: Option<Effort>,
     pub show: Show,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum ReasoningMode {
-    /// As much as the model finds right.
+    /// The model decides how much it reasons.
     Adaptive,
     /// Anthropic's `between_tools`.
     BetweenTools,
-    /// At most so many tokens.
+    /// At most this many reasoning tokens.
     Budget(u64),
-    /// Nothing was said.
+    /// The client states no mode.
     #[default]
     Default,
     Off,
 }
 
-/// What the client wants to see of the reasoning.
+/// How much of the reasoning the client wants to see.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Show {
     #[default]
@@ -258,10 +259,10 @@ pub struct Output {
 
 #[derive(Clone, Debug, Default)]
 pub enum Format {
-    /// Some JSON object, no schema.
+    /// Any JSON object, without a schema.
     JsonObject,
     JsonSchema {
-        /// OpenAI demands one, Anthropic has none.
+        /// OpenAI requires a name, Anthropic has none.
         name: Option<String>,
         description: Option<String>,
         schema: Box<RawValue>,
@@ -273,7 +274,7 @@ pub enum Format {
 
 #[derive(Clone, Debug, Default)]
 pub struct CacheControl {
-    /// The provider places the breakpoints.
+    /// The provider places the breakpoints, with this lifetime.
     pub auto: Option<Ttl>,
     /// OpenAI's `prompt_cache_key`.
     pub key: Option<String>,
@@ -281,13 +282,13 @@ pub struct CacheControl {
 
 #[derive(Clone, Debug, Default)]
 pub struct Identity {
-    /// One opaque string that stands for the end user.
+    /// An opaque string for the end user.
     pub user: Option<String>,
-    /// The conversation, where the client says it.
+    /// The id of the conversation, if the client states one.
     pub session: Option<String>,
 }
 
-/// Which service level is asked for, or was given.
+/// The service tier, requested or granted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Tier {
     Auto,
@@ -299,7 +300,7 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// The name by which prices know it.
+    /// The tier's name in the price table.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -312,7 +313,7 @@ impl Tier {
     }
 }
 
-/// What the client's dialect leaves to the request: the shape of the answer.
+/// The form of the answer, as far as the client's dialect leaves it to the request.
 #[derive(Clone, Debug, Default)]
 pub struct Reply {
     pub shape: Shape,
@@ -320,7 +321,8 @@ pub struct Reply {
     pub include_usage: bool,
     /// Responses: settings that the answer repeats.
     pub echo: Echo,
-    /// Responses: tools of OpenAI's own that this client runs, and that the upstream knows as functions of that name.
+    /// Responses: hosted tools of OpenAI's that this client runs itself, and that the upstream knows as functions of
+    /// these names.
     pub client_tools: Vec<&'static str>,
     /// Gemini: a stream is one JSON array.
     pub array: bool,
@@ -328,12 +330,12 @@ pub struct Reply {
     pub include_thoughts: bool,
 }
 
-/// Fields of a request that its answer repeats as they stand.
+/// Fields of a request that its answer repeats unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct Echo(Vec<(String, Box<RawValue>)>);
 
 impl Echo {
-    /// Remembers one, in one line: it goes into events, which line ends would cut.
+    /// Adds a field, as JSON on one line: the value is written into events, which line ends would split.
     pub fn push(&mut self, name: &str, value: &RawValue) {
         let compact = serde_json::from_str::<serde_json::Value>(value.get())
             .and_then(|value| serde_json::value::to_raw_value(&value));
@@ -342,7 +344,7 @@ impl Echo {
         }
     }
 
-    /// The value of that field.
+    /// The value of this field.
     pub fn get(&self, name: &str) -> Option<&RawValue> {
         self.0
             .iter()
@@ -351,7 +353,7 @@ impl Echo {
     }
 }
 
-/// The vintage of the client's dialect.
+/// The variant of the client's dialect.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Shape {
     /// `functions` and `function_call` instead of tools.

@@ -1,14 +1,14 @@
-//! A whole answer, whoever gave it.
+//! A whole answer, independent of its dialect.
 use super::block::{Block, CallKind};
 use super::error::Violation;
 use super::request::Tier;
 use super::usage::{Extras, Usage};
 use crate::protocol::error::WireError;
 
-/// What the model answered.
+/// A model's answer.
 #[derive(Clone, Debug)]
 pub struct Response {
-    /// The upstream's id: for logs, never handed out as ours.
+    /// The upstream's id. It is for logs only and never sent to a client.
     pub id: Option<String>,
     /// The model as the upstream names it.
     pub model: Option<String>,
@@ -25,25 +25,25 @@ pub enum Stop {
     /// A natural end.
     End,
     MaxTokens,
-    /// A server-side tool loop wants to be continued.
+    /// A tool loop at the provider has paused and needs to be continued.
     Pause,
     Refusal(Refusal),
-    /// A stop string; which one, where the upstream says so.
+    /// A stop string was found; its text, if the upstream states it.
     Sequence(Option<String>),
     ToolUse,
 }
 
-/// The calls of the client's own tools in an answer.
+/// Whether an answer has calls to the client's own tools.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Calls {
-    /// The arguments of the last one are cut short.
+    /// The arguments of the last call are cut off.
     Cut,
     None,
     Whole,
 }
 
 impl Calls {
-    /// The calls among `blocks`.
+    /// Checks `blocks` for calls.
     pub fn among(blocks: &[Block]) -> Self {
         let mut calls = blocks.iter().filter_map(|block| match block {
             Block::ToolCall(call) if !matches!(call.kind, CallKind::Server(_)) => Some(call),
@@ -58,8 +58,9 @@ impl Calls {
 }
 
 impl Stop {
-    /// The reason in the light of the calls that were made. Calls want their results whatever the upstream says (many say
-    /// `stop`), unless the answer was refused, or cut within a call; and without a call there is nothing to wait for.
+    /// Corrects the reason by the calls that were made. Calls need their results whatever reason the upstream states
+    /// (many state `stop`), unless the answer was refused, or cut off within a call; and without a call there are no
+    /// results to wait for.
     #[must_use]
     pub fn given(self, calls: Calls) -> Self {
         match (self, calls) {
@@ -73,8 +74,8 @@ impl Stop {
 }
 
 impl Response {
-    /// Calls as the same answer would have them in a stream: one that was cut with the answer is left out, because nobody could
-    /// run it, and any other whose arguments are no JSON object spoils the answer.
+    /// Treats calls as in a stream: a call that was cut off with the answer is left out, because nobody can execute it;
+    /// any other call whose arguments are not a JSON object makes the answer invalid.
     pub fn with_sound_calls(mut self) -> Result<Self, Violation> {
         let broken = |block: &Block| matches!(block, Block::ToolCall(call) if call.kind == CallKind::Function && !call.args.is_whole());
         if matches!(self.stop, Stop::MaxTokens | Stop::ContextFull) {
@@ -93,27 +94,27 @@ impl Response {
     }
 }
 
-/// Why the answer was refused or cut.
+/// Why the model refused or the answer was filtered.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Refusal {
     pub category: Option<String>,
     pub explanation: Option<String>,
 }
 
-/// What it took.
+/// What the answer used.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Spent {
     pub usage: Usage,
-    /// Web searches that the provider ran; billed apart.
+    /// The number of web searches that the provider ran; they are billed separately.
     pub web_searches: u64,
-    /// The service level that was given, which may be lower than the one asked for.
+    /// The service tier that was granted; it may be lower than the requested one.
     pub tier: Option<Tier>,
-    /// What else decides about the price.
+    /// Other quantities that affect the price.
     pub extras: Extras,
 }
 
 impl Spent {
-    /// Both together: two requests that make one answer.
+    /// The sum for two requests that together make one answer.
     #[must_use]
     pub fn and(self, more: Self) -> Self {
         Self {
@@ -125,12 +126,12 @@ impl Spent {
     }
 }
 
-/// Why a whole answer is none.
+/// Why an upstream's whole answer is not usable.
 #[derive(Clone, Debug)]
 pub enum NoAnswer {
-    /// The upstream says so, and what it took.
+    /// The upstream reports an error; with the usage, if it states one.
     Failed(Box<WireError>, Option<Spent>),
-    /// It cannot be read.
+    /// The answer cannot be read.
     Violation(Violation),
 }
 

@@ -1,4 +1,4 @@
-//! JSON Schemas of tools and of structured output, made fit for another dialect.
+//! Converts JSON Schemas of tools and of structured output for another dialect.
 //!
 //! The walk is structural: a *property named* `default` or `$id` is data, not a keyword.
 use std::borrow::Cow;
@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::error::RequestFault;
 use super::mend::{is_of, mend, resolve};
 
-/// The schema without what only its document understood (`$schema`, `$id`, `$comment`), and without what vendors refuse whole requests
-/// for, see [`mend`]. Verbatim where there is nothing to change.
+/// The schema without keywords that only matter within its own document (`$schema`, `$id`, `$comment`), and repaired
+/// where vendors would refuse the whole request, see [`mend`]. Returned unchanged if there is nothing to change.
 pub fn portable<'a>(schema: &'a RawValue, path: &str) -> Result<Cow<'a, RawValue>, RequestFault> {
     let mut value = parse(schema, path)?;
     if !tidy(&mut value) {
@@ -19,8 +19,8 @@ pub fn portable<'a>(schema: &'a RawValue, path: &str) -> Result<Cow<'a, RawValue
     Ok(Cow::Owned(print(&value, path)?))
 }
 
-/// The schema as one object: `type: object` is forced, and a top-level `$ref`, `anyOf`, `oneOf` or `allOf` merged; properties that
-/// not every alternative requires become optional. Tools take nothing else anywhere.
+/// The schema as one object: `type: object` is forced, and a top-level `$ref`, `anyOf`, `oneOf` or `allOf` is merged;
+/// properties that not every alternative requires become optional. No vendor accepts anything else for a tool.
 pub fn object<'a>(schema: &'a RawValue, path: &str) -> Result<Cow<'a, RawValue>, RequestFault> {
     let mut value = parse(schema, path)?;
     let mut changed = false;
@@ -46,7 +46,7 @@ pub fn object<'a>(schema: &'a RawValue, path: &str) -> Result<Cow<'a, RawValue>,
     Ok(Cow::Owned(print(&value, path)?))
 }
 
-/// Whether something was changed.
+/// Removes and repairs keywords in the whole tree. Returns whether something changed.
 fn tidy(schema: &mut Value) -> bool {
     let mut changed = false;
     walk(schema, &mut |node| {
@@ -58,7 +58,8 @@ fn tidy(schema: &mut Value) -> bool {
     changed
 }
 
-/// Whether OpenAI takes the schema with `strict: true`: closed objects, everything required, none of the forbidden keywords.
+/// Whether OpenAI accepts the schema with `strict: true`: closed objects, everything required, none of the forbidden
+/// keywords.
 pub fn suits_openai_strict(schema: &RawValue) -> bool {
     let Ok(mut value) = serde_json::from_str::<Value>(schema.get()) else {
         return false;
@@ -91,8 +92,8 @@ pub fn suits_openai_strict(schema: &RawValue) -> bool {
     suits
 }
 
-/// The schema for Anthropic's structured output: objects are closed, and bounds that it does not enforce move into the
-/// descriptions, as its own SDK does it.
+/// The schema for Anthropic's structured output: objects are closed, and bounds that Anthropic does not enforce are
+/// moved into the descriptions, as its own SDK does.
 pub fn structured_for_anthropic(
     schema: &RawValue,
     path: &str,
@@ -227,7 +228,7 @@ fn merge(object: &mut Map<String, Value>) {
     }
 }
 
-/// Adds a property. Where alternatives have it differently, either is allowed.
+/// Adds a property. If alternatives define it differently, each definition is allowed.
 fn join(properties: &mut Map<String, Value>, name: String, schema: Value, all: bool) {
     match properties.get_mut(&name) {
         None => {
@@ -256,7 +257,7 @@ fn parse(schema: &RawValue, path: &str) -> Result<Value, RequestFault> {
         .map_err(|error| RequestFault::new(path, format!("the schema cannot be read: {error}")))
 }
 
-/// The schema as it goes out.
+/// The schema as JSON text.
 pub fn print(value: &Value, path: &str) -> Result<Box<RawValue>, RequestFault> {
     serde_json::value::to_raw_value(value)
         .map_err(|error| RequestFault::new(path, format!("the schema cannot be written: {error}")))
@@ -287,7 +288,7 @@ const STRICT_FORBIDDEN: &[&str] = &[
     "unevaluatedProperties",
 ];
 
-/// Bounds that Anthropic's structured output does not take.
+/// Bounds that Anthropic's structured output does not accept.
 const UNENFORCED: &[&str] = &[
     "minimum",
     "maximum",

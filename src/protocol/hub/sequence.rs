@@ -1,7 +1,7 @@
-//! Puts overlapping content in a row, for dialects in which one block ends before the next begins.
+//! Puts overlapping content into a sequence, for dialects in which one block ends before the next begins.
 //!
-//! Upstreams may interleave the fragments of parallel tool calls, and may say something while a call is still open. The oldest
-//! unfinished call is passed on live; whatever belongs behind it waits, and follows as soon as the call has ended.
+//! Upstreams may interleave the fragments of parallel tool calls, and may send text while a call is still open. The
+//! oldest unfinished call is passed on live; content that belongs behind it waits until that call has ended.
 //!
 //! ```text
 //!            content, ToolStart(s)             ToolStart, ToolArgs, content of others: wait
@@ -17,7 +17,7 @@ use super::block::CallKind;
 use super::error::Violation;
 use super::event::Event;
 
-/// The row.
+/// Puts the content of one stream into a sequence.
 #[derive(Debug, Default)]
 pub struct Sequencer {
     /// The call that is passed on live.
@@ -42,7 +42,7 @@ enum Waiting {
 }
 
 impl Sequencer {
-    /// Takes one event and passes on what its turn has come for.
+    /// Takes one event, and passes on everything whose turn has come.
     pub fn on(
         &mut self,
         event: Event<'_>,
@@ -61,7 +61,7 @@ impl Sequencer {
                 self.live = None;
                 self.release(next)
             }
-            // Not content: their place in the row does not matter, or they end it.
+            // These are not content: either their place does not matter, or they end the sequence.
             Event::Start(_) | Event::Ping | Event::Usage(_) | Event::Error(_) => next(event),
             Event::Stop(_) | Event::End => {
                 self.live = None;
@@ -153,7 +153,7 @@ impl Sequencer {
         Ok(())
     }
 
-    /// The waiting call of that slot. Decoders send nothing for a slot that has not begun.
+    /// The waiting call of this slot. Decoders send nothing for a slot that has not begun.
     fn call(&mut self, wanted: usize) -> Option<(&mut String, &mut bool)> {
         self.waiting.iter_mut().find_map(|waiting| match waiting {
             Waiting::Call {
@@ -174,14 +174,15 @@ fn weight(event: &Event<'_>) -> usize {
     }
 }
 
-/// Most text that waits behind one call. Arguments are files at times; 16 MiB of them is a fault or an attack.
+/// Most text that waits behind one call, in bytes. Arguments may contain whole files; more than 16 MiB is a fault or an
+/// attack.
 const MOST_WAITING: usize = 16 << 20;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// `a+` starts call a, `a-` ends it, `a:text` are its arguments; anything else is text.
+    /// `a+` starts call a, `a-` ends it, `a:text` adds arguments; anything else is text.
     fn parse(word: &str) -> Event<'_> {
         let slot = |name: &str| name.bytes().next().map_or(0, usize::from);
         if let Some(name) = word.strip_suffix('+') {

@@ -1,8 +1,9 @@
-//! How each dialect states what an exchange used.
+//! The usage in the form of each dialect.
 //!
-//! Vendors disagree about what includes what (`OpenAI` counts cached tokens inside the prompt, Anthropic beside it; Gemini
-//! counts thoughts outside the answer, `OpenAI` inside). The readers here settle that once; they take any number that a
-//! compatible server may write, and a missing one as not stated. Figures that cannot be are refused: see [`Stated`].
+//! Vendors disagree about what includes what: `OpenAI` counts cached tokens inside the prompt, Anthropic beside it;
+//! Gemini counts thoughts outside the answer, `OpenAI` inside. The readers here settle that in one place. They accept a
+//! number in any form that a compatible server may write; a missing number counts as not stated. Impossible numbers are
+//! rejected: see [`Stated`].
 mod anthropic;
 mod gemini;
 
@@ -15,10 +16,10 @@ use super::usage::{Extras, Media, Stated, Usage};
 pub use anthropic::AnthropicUsage;
 pub use gemini::GeminiUsage;
 
-/// A name of the price table.
+/// A name from the price table.
 type Known = &'static str;
 
-/// `usage` of `OpenAI` Chat and what compatible vendors made of it.
+/// `usage` of `OpenAI` Chat, with the variants of compatible vendors.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 pub struct ChatUsage {
     #[serde(default, deserialize_with = "count")]
@@ -31,13 +32,13 @@ pub struct ChatUsage {
     prompt_tokens_details: Option<InputDetails>,
     #[serde(default, deserialize_with = "detail")]
     completion_tokens_details: Option<OutputDetails>,
-    /// Pictures and transcriptions.
+    /// Images and transcriptions.
     #[serde(default, deserialize_with = "count")]
     input_tokens: Option<u64>,
-    /// Pictures and transcriptions.
+    /// Images and transcriptions.
     #[serde(default, deserialize_with = "count")]
     output_tokens: Option<u64>,
-    /// Pictures; transcriptions leave out the `s`.
+    /// Images; transcriptions omit the `s`.
     #[serde(alias = "input_token_details")]
     #[serde(default, deserialize_with = "detail")]
     input_tokens_details: Option<InputDetails>,
@@ -52,24 +53,25 @@ pub struct ChatUsage {
     /// Moonshot.
     #[serde(default, deserialize_with = "count")]
     cached_tokens: Option<u64>,
-    /// What was transcribed, in thousandths.
+    /// The length of the transcribed audio, in ms.
     #[serde(default, deserialize_with = "seconds")]
     seconds: Option<u64>,
-    /// The same of Mistral's.
+    /// The same for Mistral.
     #[serde(default, deserialize_with = "seconds")]
     prompt_audio_seconds: Option<u64>,
-    /// OpenRouter, in dollars; Perplexity: an object with the total. In billionths.
+    /// The charge in billionths of a dollar. OpenRouter writes dollars, Perplexity an object with the total.
     #[serde(default, deserialize_with = "dollars")]
     cost: Option<u64>,
     #[serde(default, deserialize_with = "detail")]
     cost_details: Option<CostDetails>,
-    /// xAI: in ten-billionths of a dollar; read as billionths.
+    /// xAI's charge in billionths of a dollar; xAI writes ten-billionths.
     #[serde(default, deserialize_with = "ticks")]
     cost_in_usd_ticks: Option<u64>,
-    /// OpenRouter: whether the model was paid for with a key of the account's own, so that `cost` is only its fee.
+    /// OpenRouter: whether the account's own key at the vendor paid for the model, so that `cost` is only OpenRouter's
+    /// fee.
     #[serde(default, deserialize_with = "flag")]
     is_byok: bool,
-    /// Where it stands here, and not beside the usage.
+    /// The service tier, for servers that state it within the usage.
     #[serde(default, deserialize_with = "tier")]
     service_tier: Option<Known>,
 }
@@ -89,7 +91,7 @@ impl From<ChatUsage> for Stated {
         let completion = stated.completion_tokens.or(stated.output_tokens);
         let prompt = stated.prompt_tokens.or(stated.input_tokens);
         let prompt = prompt.unwrap_or_else(|| match (completion, missed) {
-            // Jina and Voyage state the sum alone, and their models write nothing.
+            // Jina and Voyage state only the sum, and their models write no output.
             (None, None) => stated.total_tokens.unwrap_or(0),
             _ => read.saturating_add(missed.unwrap_or(0)),
         });
@@ -97,7 +99,7 @@ impl From<ChatUsage> for Stated {
         let reasoning = output_details
             .and_then(|details| details.reasoning_tokens)
             .unwrap_or(0);
-        // xAI counts reasoning beside the completion; only the total gives it away.
+        // xAI counts reasoning beside the completion, which only the total reveals.
         let beside = prompt.saturating_add(completion).saturating_add(reasoning);
         let output = match stated.total_tokens {
             Some(total) if total == beside => completion.saturating_add(reasoning),
@@ -139,18 +141,19 @@ pub struct ResponsesUsage {
     input_tokens_details: Option<InputDetails>,
     #[serde(default, deserialize_with = "detail")]
     output_tokens_details: Option<OutputDetails>,
-    /// OpenRouter, in dollars; Perplexity: an object with the total. In billionths.
+    /// The charge in billionths of a dollar. OpenRouter writes dollars, Perplexity an object with the total.
     #[serde(default, deserialize_with = "dollars")]
     cost: Option<u64>,
     #[serde(default, deserialize_with = "detail")]
     cost_details: Option<CostDetails>,
-    /// xAI: in ten-billionths of a dollar; read as billionths.
+    /// xAI's charge in billionths of a dollar; xAI writes ten-billionths.
     #[serde(default, deserialize_with = "ticks")]
     cost_in_usd_ticks: Option<u64>,
-    /// OpenRouter: whether the model was paid for with a key of the account's own, so that `cost` is only its fee.
+    /// OpenRouter: whether the account's own key at the vendor paid for the model, so that `cost` is only OpenRouter's
+    /// fee.
     #[serde(default, deserialize_with = "flag")]
     is_byok: bool,
-    /// Where it stands here, and not beside the usage.
+    /// The service tier, for servers that state it within the usage.
     #[serde(default, deserialize_with = "tier")]
     service_tier: Option<Known>,
 }
@@ -193,7 +196,7 @@ struct CostDetails {
     upstream_inference_cost: Option<u64>,
 }
 
-/// What a provider says that it charges: `cost` and what it passes on, or exact ticks.
+/// The charge that a provider states: `cost` with the upstream's part of it, or exact ticks.
 fn charged(
     cost: Option<u64>,
     details: Option<CostDetails>,
@@ -217,7 +220,7 @@ fn media(input: &InputDetails, output: Option<OutputDetails>) -> Media {
     }
 }
 
-/// Every figure that is believed; see [`Stated`].
+/// The usage alone, without the extras; see [`Stated`].
 macro_rules! counts {
     ($($dialect:ty),*) => {$(
         impl From<$dialect> for Usage {
@@ -262,7 +265,7 @@ struct OutputDetails {
     image_tokens: Option<u64>,
 }
 
-/// From a prompt that includes what was cached.
+/// The usage for a prompt count that includes cached tokens.
 fn of_prompt(prompt: u64, read: u64, details: &InputDetails, output: u64, reasoning: u64) -> Usage {
     let written = details.cache_write_tokens.unwrap_or(0);
     let long = details

@@ -1,4 +1,4 @@
-//! Whom a request is translated for: the model's capabilities and the habits of the account's provider.
+//! The upstream that a request is translated for: the model's capabilities and the provider's quirks.
 use super::error::Losses;
 use super::vendor::Vendor;
 use crate::protocol::models::{self, Capabilities, Traits};
@@ -10,33 +10,34 @@ pub struct Target<'a> {
     pub model: &'a str,
     pub capabilities: &'a Capabilities,
     pub quirks: &'a Quirks,
-    /// The account's name: opaque state may be bound to it. Empty = nothing is.
+    /// The account's name, because opaque state may be bound to it. Empty = no state is bound to an account.
     pub account: &'a str,
-    /// Whether cache markers are set where the client sets none (Anthropic).
+    /// Whether cache markers are added if the client sets none (Anthropic).
     pub prompt_cache: PromptCache,
 }
 
-/// What becomes of conversations without a cache marker at a provider that caches only what is marked.
+/// How conversations without cache markers are treated at a provider that caches only marked prompts.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum PromptCache {
-    /// Marked for as long as the provider caches without being told (five minutes).
+    /// Markers with the provider's default lifetime are added (five minutes).
     #[default]
     Auto,
-    /// Marked for one hour.
+    /// Markers for one hour are added.
     Hour,
-    /// Left as they are.
+    /// No markers are added.
     Off,
-    /// Left as they are, because the provider refused markers for this model.
+    /// No markers are added, because the provider refused markers for this model.
     Refused,
 }
 
 impl Target<'_> {
-    /// Whether it understands tools whose input is free text; else they become functions with one string.
+    /// Whether the target has tools with free text as input; else these become functions with one string.
     pub fn takes_freeform(&self) -> bool {
         self.quirks.openai_fields
     }
 
-    /// How closely a picture is looked at. Others than OpenAI know three words for it and refuse the rest, all of which ask for more.
+    /// The resolution at which an image is read. Providers other than OpenAI know only three values; all others mean a
+    /// high resolution.
     pub fn detail<'a>(&self, asked: Option<&'a str>) -> Option<&'a str> {
         match asked {
             Some(word) if self.quirks.openai_fields || matches!(word, "auto" | "low" | "high") => {
@@ -47,7 +48,8 @@ impl Target<'_> {
         }
     }
 
-    /// Whether an instruction in mid-conversation may stay one: what is said of the model decides, else the provider.
+    /// Whether an instruction in the middle of the conversation keeps its role. What is known of the model decides;
+    /// else the provider does.
     pub const fn takes_system_anywhere(&self) -> bool {
         let traits = self.capabilities.traits;
         traits.has(Traits::SYSTEM_IN_TURNS)
@@ -59,38 +61,39 @@ impl Target<'_> {
 #[derive(Clone, Debug)]
 pub struct Encoded {
     pub body: Vec<u8>,
-    /// What the upstream's dialect wants beside the body (`anthropic-version`).
+    /// Headers that the upstream's dialect requires (`anthropic-version`).
     pub headers: Vec<(&'static str, &'static str)>,
     pub dropped: Losses,
-    /// Stop strings that the target cannot look for: the answer has to be cut here.
+    /// Stop strings that the target cannot look for, so that Weir must cut the answer there.
     pub stops: Vec<String>,
 }
 
-/// What sets a provider apart from the dialect that it speaks. Data: the presets are constants below, an account may
-/// change them.
+/// How a provider deviates from the dialect that it speaks. The presets are the constants below; an account may
+/// override single values.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Quirks {
-    /// Who mints and accepts opaque reasoning state here.
+    /// The vendor whose opaque state this provider creates and accepts.
     pub vendor: Vendor,
-    /// Chat: what an instruction's role is called.
+    /// Chat: the role of an instruction.
     pub system_role: SystemRole,
     /// Chat: `functions` or `tools`.
     pub vintage: Vintage,
-    /// Chat: how the output limit is called.
+    /// Chat: the name of the output limit.
     pub output_limit: OutputLimit,
-    /// Chat: `reasoning_content` in history.
+    /// Chat: whether history contains `reasoning_content`.
     pub reasoning_replay: ReasoningReplay,
-    /// Chat: how reasoning is switched.
+    /// Chat: how reasoning is controlled.
     pub reasoning_switch: ReasoningSwitch,
-    /// Chat: an answer may begin with `<think>…</think>` inside its text.
+    /// Chat: whether the text of an answer may begin with `<think>…</think>`.
     pub think_tags: bool,
-    /// Which tool-call ids are accepted.
+    /// The form of tool-call ids that is accepted.
     pub tool_ids: ToolIds,
-    /// `top_k` is taken although the dialect has none.
+    /// Whether `top_k` is accepted although the dialect does not have it.
     pub top_k: bool,
-    /// OpenAI's own fields are understood: `safety_identifier`, `prompt_cache_key`, `verbosity`, `service_tier`.
+    /// Whether OpenAI's own fields are accepted: `safety_identifier`, `prompt_cache_key`, `verbosity`, `service_tier`.
     pub openai_fields: bool,
-    /// Chat, Responses: instructions may stand anywhere. The templates of open models refuse them behind the first message.
+    /// Chat, Responses: whether instructions are accepted anywhere. The templates of open models accept them only in
+    /// the first message.
     pub system_anywhere: bool,
 }
 
@@ -109,7 +112,7 @@ pub enum Vintage {
     Tools,
 }
 
-/// How Chat providers call the output limit.
+/// The name of the output limit in Chat.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum OutputLimit {
     MaxCompletionTokens,
@@ -120,11 +123,11 @@ pub enum OutputLimit {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ReasoningReplay {
     Never,
-    /// On every assistant message with tool calls, and it must not be missing (DeepSeek, Kimi).
+    /// On every assistant message with tool calls; these providers refuse a message without it (DeepSeek, Kimi).
     Required,
-    /// In front of the text, in `<think>` tags, where it came from (MiniMax).
+    /// In `<think>` tags in front of the text, where the model wrote it (MiniMax).
     Tags,
-    /// Where there is some.
+    /// Wherever there is reasoning.
     Welcome,
 }
 
@@ -140,11 +143,11 @@ pub enum ReasoningSwitch {
 /// The form of tool-call ids.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ToolIds {
-    /// Letters, digits, `_` and `-`, at most so many.
+    /// Letters, digits, `_` and `-`, at most this many.
     AtMost(usize),
     /// Exactly nine letters and digits (Mistral).
     Nine,
-    /// `functions.NAME:N`, numbered through the conversation: Kimi goes astray with others.
+    /// `functions.NAME:N`, numbered through the conversation. Other ids confuse Kimi.
     Numbered,
 }
 
@@ -174,7 +177,7 @@ impl Quirks {
         ..Self::COMPATIBLE
     };
 
-    /// Chat as it was before tools.
+    /// Chat before there were tools.
     pub const OPENAI_LEGACY: Self = Self {
         vintage: Vintage::Functions,
         reasoning_replay: ReasoningReplay::Never,
@@ -182,7 +185,7 @@ impl Quirks {
         ..Self::COMPATIBLE
     };
 
-    /// Whatever speaks a dialect without being its vendor.
+    /// Any provider that speaks a dialect without being its vendor.
     pub const COMPATIBLE: Self = Self {
         vendor: Vendor::Other,
         system_role: SystemRole::System,
@@ -219,7 +222,8 @@ impl Quirks {
         ..Self::COMPATIBLE
     };
 
-    /// The same for `model`: some habits are the model's, whoever serves it. What the vendor's own service is known for stays.
+    /// The same quirks for `model`: some quirks belong to a model, whichever provider serves it. The services of
+    /// vendors with opaque state keep their own.
     #[must_use]
     pub fn of_model(&self, model: &str) -> Self {
         let mut quirks = self.clone();
@@ -248,12 +252,12 @@ impl Quirks {
     };
 }
 
-/// What a family of models does wherever it is served.
+/// What a family of models needs wherever it is served.
 #[derive(Clone, Copy, Debug)]
 enum Habit {
     Ids(ToolIds),
     Replays(ReasoningReplay),
-    /// Its opaque state is that of this vendor, also behind an intermediary.
+    /// Its opaque state is this vendor's, even behind an intermediary.
     Signs(Vendor),
 }
 

@@ -1,13 +1,13 @@
-//! What is sold by something else than tokens: pictures, sound, characters, searches.
+//! What is billed in units other than tokens: images, audio, characters, searches.
 
-/// How much of each.
+/// The number of units of each kind.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Units {
-    /// Pictures that were made.
+    /// Generated images.
     pub images: u64,
-    /// Sound that was listened to, in milliseconds.
+    /// Transcribed audio, in ms.
     pub audio_ms: u64,
-    /// Characters of text that was spoken.
+    /// Characters of text that was turned into speech.
     pub characters: u64,
     /// Searches of a reranker, each over up to a hundred documents.
     pub searches: u64,
@@ -17,7 +17,7 @@ impl Units {
     /// The names of the kinds in metrics, logs and reports.
     pub const KINDS: [&str; 4] = ["images", "audio_ms", "characters", "searches"];
 
-    /// Nothing.
+    /// No units.
     pub const NONE: Self = Self {
         images: 0,
         audio_ms: 0,
@@ -25,12 +25,12 @@ impl Units {
         searches: 0,
     };
 
-    /// In the order of [`Units::KINDS`].
+    /// The numbers in the order of [`Units::KINDS`].
     pub const fn figures(&self) -> [u64; 4] {
         [self.images, self.audio_ms, self.characters, self.searches]
     }
 
-    /// Of the same figures.
+    /// The units for numbers in the order of [`Units::KINDS`].
     pub const fn of_figures(figures: [u64; 4]) -> Self {
         let [images, audio_ms, characters, searches] = figures;
         Self {
@@ -41,12 +41,12 @@ impl Units {
         }
     }
 
-    /// Each kind with its name.
+    /// Each number with the name of its kind.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Self::KINDS.into_iter().zip(self.figures())
     }
 
-    /// Those of the kind that metrics call so.
+    /// The number of the kind with this name.
     pub fn of_kind(&mut self, kind: &str) -> Option<&mut u64> {
         Some(match kind {
             "images" => &mut self.images,
@@ -57,12 +57,12 @@ impl Units {
         })
     }
 
-    /// Whether there are none of any kind.
+    /// Whether all numbers are 0.
     pub const fn is_none(&self) -> bool {
         matches!(self.figures(), [0, 0, 0, 0])
     }
 
-    /// Both together, kind by kind.
+    /// The sum, kind by kind.
     #[must_use]
     pub const fn and(self, more: Self) -> Self {
         Self {
@@ -73,26 +73,26 @@ impl Units {
         }
     }
 
-    /// Both kind by kind, by this.
+    /// Combines two values kind by kind with `of`.
     #[must_use]
     pub fn combined(&self, other: &Self, of: impl Fn(u64, u64) -> u64) -> Self {
         let (a, b) = (self.figures(), other.figures());
         Self::of_figures(std::array::from_fn(|at| of(a[at], b[at])))
     }
 
-    /// These where there are any, else those others, kind by kind.
+    /// These units, but for every kind with 0 the number of `otherwise`.
     #[must_use]
     pub fn or(&self, otherwise: &Self) -> Self {
         self.combined(otherwise, |own, other| if own > 0 { own } else { other })
     }
 
-    /// Whether an answer can have that many of each.
+    /// Whether an answer can have used this much: at most `most` of each kind.
     pub(super) fn is_possible(&self, most: u64) -> bool {
         self.figures().iter().all(|count| *count <= most)
     }
 }
 
-/// The quality and the size of pictures, as far as they are named.
+/// The quality and the size of images, as far as they are stated.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Picture {
     /// `high`, `hd`.
@@ -102,7 +102,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// What is named by this, else by that.
+    /// These values; those that are empty come from `otherwise`.
     #[must_use]
     pub fn or(self, otherwise: Self) -> Self {
         Self {
@@ -112,12 +112,12 @@ impl Picture {
     }
 }
 
-/// A short word in small letters.
+/// A short word in lower case.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Word([u8; LONGEST_WORD]);
 
 impl Word {
-    /// Empty where it says nothing: `auto`, or what is no short word.
+    /// The word; empty for `auto` and for text that is not a short word.
     pub fn of(text: &str) -> Self {
         let mut word = [0; LONGEST_WORD];
         let is_word = text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -138,7 +138,7 @@ impl Word {
         std::str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default()
     }
 
-    /// This where it says something, else that.
+    /// This word, or `otherwise` if this one is empty.
     #[must_use]
     pub fn or(self, otherwise: Self) -> Self {
         if self.as_str().is_empty() {
@@ -149,7 +149,7 @@ impl Word {
     }
 }
 
-/// Bytes.
+/// Longest word, in bytes.
 const LONGEST_WORD: usize = 12;
 
 #[cfg(test)]

@@ -1,27 +1,27 @@
-//! Token usage in exclusive buckets: a token is in exactly one of them; and what else decides about a price.
+//! Token usage in exclusive buckets (a token is in exactly one of them), and other quantities that affect a price.
 use super::units::{Picture, Units};
 
-/// What one exchange used. `input` excludes everything cached; `output` includes `reasoning`.
+/// The usage of one exchange. `input` excludes everything cached; `output` includes `reasoning`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Usage {
     /// Prompt tokens that were neither read from nor written to a cache.
     pub input: u64,
     /// Prompt tokens read from a cache.
     pub cache_read: u64,
-    /// Prompt tokens written to a cache that lives five minutes (Anthropic) or thirty (OpenAI).
+    /// Prompt tokens written to a cache with a lifetime of five minutes (Anthropic) or thirty (OpenAI).
     pub cache_write_5m: u64,
-    /// Prompt tokens written to a cache that lives one hour (Anthropic) or twelve (OpenAI).
+    /// Prompt tokens written to a cache with a lifetime of one hour (Anthropic) or twelve (OpenAI).
     pub cache_write_1h: u64,
-    /// Everything generated, reasoning included.
+    /// All generated tokens, including reasoning.
     pub output: u64,
-    /// The share of `output` that was reasoning.
+    /// The reasoning tokens within `output`.
     pub reasoning: u64,
-    /// What is sold by something else than tokens.
+    /// Usage in units other than tokens.
     pub units: Units,
 }
 
 impl Usage {
-    /// The tokens or units of the kind that metrics call so; reasoning is a part of the output and no kind of its own.
+    /// The tokens or units of the kind with this name in metrics. Reasoning is a part of the output and not a kind.
     pub fn of_kind(&mut self, kind: &str) -> Option<&mut u64> {
         Some(match kind {
             "input" => &mut self.input,
@@ -33,7 +33,7 @@ impl Usage {
         })
     }
 
-    /// The whole prompt, however it was served: what a context window and a price threshold count.
+    /// All prompt tokens, cached or not: the number that context windows and price thresholds refer to.
     pub const fn prompt(&self) -> u64 {
         self.input
             .saturating_add(self.cache_read)
@@ -41,7 +41,7 @@ impl Usage {
             .saturating_add(self.cache_write_1h)
     }
 
-    /// Both together, kind by kind.
+    /// The sum, kind by kind.
     #[must_use]
     pub const fn and(self, more: Self) -> Self {
         Self {
@@ -55,12 +55,12 @@ impl Usage {
         }
     }
 
-    /// Whether anything was used, by the token or not.
+    /// Whether any tokens or units were used.
     pub const fn is_something(&self) -> bool {
         self.total() > 0 || !self.units.is_none()
     }
 
-    /// Whether an answer can have used that much.
+    /// Whether an answer can have used this much.
     fn is_possible(&self) -> bool {
         let kinds = [
             self.input,
@@ -78,59 +78,59 @@ impl Usage {
     }
 }
 
-/// What an answer says that it took, as its dialect's reader found it.
+/// The usage that an answer states, as read in its dialect.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Stated {
-    /// Zero where nothing is believed.
+    /// All zero if the stated usage is impossible.
     pub usage: Usage,
     pub extras: Extras,
 }
 
-/// What else an answer says of its price.
+/// What else an answer states that affects its price.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Extras {
-    /// What the provider says that it charges, in billionths of a dollar.
+    /// The charge that the provider states, in billionths of a dollar.
     pub nano_usd: Option<u64>,
-    /// The speed or kind of traffic that the usage itself names, by the names of the price table.
+    /// The speed or kind of traffic that the usage itself states, as a name of the price table.
     pub tier: Option<&'static str>,
-    /// Where the model ran, by the names of the price table.
+    /// The region in which the model ran, as a name of the price table.
     pub region: Option<&'static str>,
     pub tools: Tools,
     pub media: Media,
-    /// How the pictures are that were made, by which their price differs.
+    /// The quality and size of the generated images, on which their price depends.
     pub picture: Picture,
-    /// Whether a figure was refused because it cannot be: negative, astronomic, or no number.
+    /// Whether a number was rejected as impossible: negative, far too large, or not a number.
     pub refused: bool,
 }
 
-/// Tools that the provider ran, each billed by the call.
+/// Calls of tools that the provider ran; each call is billed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Tools {
     pub web_searches: u64,
-    /// By OpenAI's older tool, which has a price of its own.
+    /// Searches with OpenAI's older tool, which has its own price.
     pub web_search_previews: u64,
     pub file_searches: u64,
-    /// Containers in which code ran.
+    /// Containers that ran code.
     pub code_sessions: u64,
-    /// Questions to a map.
+    /// Queries to a map.
     pub maps: u64,
 }
 
-/// Shares of the prompt and of the answer that are no text and have prices of their own, in tokens.
+/// The tokens of the prompt and of the answer that are not text and have prices of their own.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Media {
-    /// Of what is in `Usage::input`.
+    /// A part of `Usage::input`.
     pub audio_input: u64,
-    /// Of what is in `Usage::input`.
+    /// A part of `Usage::input`.
     pub image_input: u64,
-    /// Of what is in `Usage::output`.
+    /// A part of `Usage::output`.
     pub audio_output: u64,
-    /// Of what is in `Usage::output`.
+    /// A part of `Usage::output`.
     pub image_output: u64,
 }
 
 impl Stated {
-    /// The figures, if they can be; nothing of them otherwise.
+    /// The usage without impossible numbers: an impossible token count makes all of `usage` zero.
     pub fn checked(usage: Usage, extras: Extras) -> Self {
         let possible = usage.is_possible();
         let charged = extras.nano_usd.filter(|nano| *nano <= MOST_NANO_USD);
@@ -158,14 +158,14 @@ impl Stated {
         }
     }
 
-    /// Whether nothing is stated: zeros, and nothing beside them.
+    /// Whether nothing is stated: the usage is zero, and there is no charge and no tool call.
     pub fn is_nothing(&self) -> bool {
         self.usage == Usage::default()
             && self.extras.nano_usd.is_none()
             && self.extras.tools == Tools::default()
     }
 
-    /// Two requests that make one answer.
+    /// The sum for two requests that together make one answer.
     #[must_use]
     pub fn and(self, more: Self) -> Self {
         Self {
@@ -176,7 +176,7 @@ impl Stated {
 }
 
 impl Extras {
-    /// Both together, whose price is stated only if both state one.
+    /// The sum. It has a charge only if both parts have one.
     #[must_use]
     pub fn and(self, more: Self) -> Self {
         let (tools, media) = (self.tools, self.media);
@@ -207,7 +207,7 @@ impl Extras {
 }
 
 impl Media {
-    /// No more than there is: vendors count a share that was read from a cache, too.
+    /// Limits the parts to the usage: vendors also count the tokens that were read from a cache.
     fn within(self, usage: &Usage) -> Self {
         let audio_input = self.audio_input.min(usage.input);
         let audio_output = self.audio_output.min(usage.output);
@@ -220,7 +220,7 @@ impl Media {
     }
 }
 
-/// The name under which the price table knows a tier, a speed or a kind of traffic.
+/// The price table's name for a tier, a speed or a kind of traffic.
 pub fn tier(name: &str) -> Option<&'static str> {
     let known = TIERS
         .iter()
@@ -228,21 +228,21 @@ pub fn tier(name: &str) -> Option<&'static str> {
     known.map(|(_, tier)| *tier)
 }
 
-/// The name under which the price table knows a place of inference.
+/// The price table's name for a region of inference.
 pub fn region(name: &str) -> Option<&'static str> {
     REGIONS
         .into_iter()
         .find(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// What vendors call them, and the name in the price table. What is not here costs the ordinary price.
+/// Vendors' names, with the price table's name. Tiers that are not listed have the ordinary price.
 const TIERS: [(&str, &str); 13] = [
     ("batch", "batch"),
     ("fast", "fast"),
     ("flex", "flex"),
     ("priority", "priority"),
     ("ultrafast", "ultrafast"),
-    // Gemini: the enumerations of `serviceTier` and of Vertex' `trafficType`.
+    // Gemini: the values of `serviceTier` and of Vertex AI's `trafficType`.
     ("SERVICE_TIER_FLEX", "flex"),
     ("SERVICE_TIER_PRIORITY", "priority"),
     ("SERVICE_TIER_BATCH", "batch"),
@@ -255,8 +255,8 @@ const TIERS: [(&str, &str); 13] = [
 
 const REGIONS: [&str; 2] = ["eu", "us"];
 
-/// No answer costs a million dollars.
+/// An answer that costs more than a million dollars is impossible.
 const MOST_NANO_USD: u64 = 1_000_000_000_000_000;
 
-/// More tokens than any answer has.
+/// More tokens than this are impossible.
 pub(super) const MOST: u64 = 1 << 40;

@@ -1,11 +1,11 @@
-//! Whose models an upstream serves, as far as their opaque state goes.
+//! The vendor of an upstream's models, as far as opaque state is concerned.
 
-/// Who mints opaque state.
+/// Who creates opaque state.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Vendor {
     Anthropic,
     Gemini,
     Openai,
-    /// Somebody whose reasoning has no opaque part.
+    /// Any vendor whose reasoning has no opaque state.
     Other,
 }

@@ -1,32 +1,32 @@
-//! Strings, read 64 bytes at a time.
+//! Reads strings 64 bytes at a time.
 //!
-//! Each block is looked at once, however many strings and escapes lie in it: scanning a 300 KB body takes half the time that
-//! a search per stretch took (`cargo bench --bench protocol body_scan`).
+//! Each block is examined once, however many strings and escapes it contains: scanning a 300 KB body takes half the
+//! time of a search per run of plain bytes (`cargo bench --bench protocol body_scan`).
 use wide::u8x16;
 
-/// Finds the ends of plain stretches in one body, from front to back.
+/// Finds the ends of runs of plain bytes in one body, from front to back.
 #[derive(Debug)]
 pub struct Blocks<'a> {
     body: &'a [u8],
-    /// Offset of the block whose `ends` are known; a multiple of [`BLOCK`].
+    /// Offset of the block that `ends` describes; a multiple of [`BLOCK`].
     start: usize,
-    /// One bit per byte of the block: whether it ends a plain stretch.
+    /// One bit per byte of the block: whether the byte ends a run of plain bytes.
     ends: u64,
 }
 
-/// Why a string is none.
+/// Why a string is invalid.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Wrong {
-    /// A control character there.
+    /// It has a control character at this offset.
     Control(usize),
-    /// An escape that does not exist there.
+    /// It has an invalid escape at this offset.
     Escape(usize),
-    /// It has no end.
+    /// Its closing quote is missing.
     Unended,
 }
 
 impl<'a> Blocks<'a> {
-    /// Of this body.
+    /// The blocks of this body.
     pub fn new(body: &'a [u8]) -> Self {
         let mut blocks = Self {
             body,
@@ -37,7 +37,7 @@ impl<'a> Blocks<'a> {
         blocks
     }
 
-    /// Offset of the first quote, backslash or control character from `from` on, or the end of the body.
+    /// Offset of the first quote, backslash or control character at or after `from`, or the end of the body.
     #[inline]
     pub fn plain_end(&mut self, from: usize) -> usize {
         let start = from & !(BLOCK - 1);
@@ -60,13 +60,13 @@ impl<'a> Blocks<'a> {
         self.start + ends.trailing_zeros() as usize
     }
 
-    /// The end of the string whose opening quote lies just before `from`: where its closing quote is, or where it is wrong,
-    /// and how.
+    /// The offset of the closing quote of the string whose opening quote is just before `from`, or why the string is
+    /// invalid.
     pub(super) fn string_end(&mut self, from: usize) -> Result<usize, Wrong> {
         let mut from = from;
         loop {
             let mut at = self.plain_end(from);
-            // Of a block that has been looked at, all escapes at once: text has one every other line.
+            // All escapes of the present block are read at once: text has one in every other line.
             loop {
                 match self.body.get(at) {
                     Some(b'"') => return Ok(at),
@@ -89,7 +89,7 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// How long the escape is that begins there.
+    /// The length of the escape that begins at `at`.
     #[inline]
     fn escape(&self, at: usize) -> Result<usize, Wrong> {
         match self.body.get(at + 1) {
@@ -110,7 +110,7 @@ impl<'a> Blocks<'a> {
         self.ends = if let Some(block) = rest.first_chunk() {
             ends(block)
         } else {
-            // What is beyond the body is plain.
+            // Bytes beyond the body count as plain.
             let mut block = [b' '; BLOCK];
             block
                 .iter_mut()
@@ -121,7 +121,7 @@ impl<'a> Blocks<'a> {
     }
 }
 
-/// One bit per byte, the first byte the lowest: set for a quote, a backslash or a control character.
+/// One bit per byte, the lowest for the first byte: set for a quote, a backslash or a control character.
 fn ends(block: &[u8; BLOCK]) -> u64 {
     let (lanes, _) = block.as_chunks::<LANES>();
     lanes.iter().rev().fold(0, |found, lane| {
@@ -133,7 +133,7 @@ fn ends(block: &[u8; BLOCK]) -> u64 {
     })
 }
 
-/// Bytes that are looked at together.
+/// Bytes that are examined together.
 const BLOCK: usize = 64;
 const LANES: usize = 16;
 
@@ -156,7 +156,7 @@ mod tests {
             (r#"\""#, Err(Wrong::Unended)),
             (r"\", Err(Wrong::Escape(0))),
         ] {
-            // Wherever in its block it begins.
+            // The string begins at every position within its block.
             for before in 0..70 {
                 let text = format!("{}{body}", "x".repeat(before));
                 let moved = match expected {

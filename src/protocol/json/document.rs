@@ -1,10 +1,11 @@
-//! A body that is read into types: where its longer values end is known from one scan, so that what is passed over or kept
-//! raw costs nothing again.
+//! Deserializes a body into types. The ends of its longer values are known from one scan, so that values which are
+//! skipped or kept raw need not be parsed again.
 //!
-//! Readers of requests take a body apart level by level and keep what is inside raw (`&RawValue`) until they know what it
-//! is. With `serde_json` alone every level reads all that is below it once more, seven times for the text of a tool's
-//! result. [`Document::read`] is a `Deserializer` that steps over those values instead; what it cannot read, numbers say, it
-//! leaves to `serde_json`, whose types, results and errors it has (`cargo bench --bench translate request_decoded`: a third).
+//! Decoders of requests parse a body level by level and keep inner values raw (`&RawValue`) until they know what these
+//! are. With `serde_json` alone, every level parses everything below it once more, which is seven times for the text of
+//! a tool's result. [`Document::read`] is a `Deserializer` that steps over those values instead. Values that it does
+//! not parse itself, such as numbers, it leaves to `serde_json`; types, results and errors are the same. It takes a
+//! third of the time (`cargo bench --bench translate request_decoded`).
 use std::borrow::Cow;
 
 use memchr::memchr;
@@ -19,7 +20,7 @@ use super::ends::Ends;
 use super::scanner::{Scanner, skip_space};
 use super::{Members, text};
 
-/// A body, and where its longer values end.
+/// A body with the ends of its longer values.
 #[derive(Debug)]
 pub struct Document<'a> {
     body: &'a [u8],
@@ -27,7 +28,8 @@ pub struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Looks through a body. One that is no object, or that [`super::scan`] would refuse, is read all the same, slowly.
+    /// Scans a body. A body that is not an object, or that [`super::scan`] would refuse, can still be read, but more
+    /// slowly.
     pub fn new(body: &'a [u8]) -> Self {
         let first = skip_space(body, 0);
         let members = match body.get(first) {
@@ -40,7 +42,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// A body that was scanned already: `members` are its own.
+    /// A body that is already scanned: `members` are from this body.
     pub fn scanned(body: &'a [u8], members: &'a Members) -> Self {
         Self {
             body,
@@ -66,7 +68,7 @@ impl<'a> Document<'a> {
     }
 
     fn typed<'de, T: Deserialize<'de>>(&self, text: &'de str) -> Result<T, Error> {
-        // Where it is in the body, if it is there: a part that has been copied is not.
+        // The position in the body, if the text is part of it; a copied part is not.
         let offset = text.as_ptr().addr().wrapping_sub(self.body.as_ptr().addr());
         let inside = offset < self.body.len() && text.len() <= self.body.len() - offset;
         T::deserialize(&mut Cursor {
@@ -78,11 +80,11 @@ impl<'a> Document<'a> {
     }
 }
 
-/// A place in a text that is known to be one JSON value.
+/// A position in a text that is known to be one JSON value.
 struct Cursor<'t, 'de> {
     text: &'de str,
     at: usize,
-    /// Of the text in the body; `usize::MAX` when it is not from there.
+    /// The offset of the text in the body; `usize::MAX` if the text is not part of it.
     offset: usize,
     ends: &'t Ends,
 }
@@ -96,7 +98,7 @@ impl<'de> Cursor<'_, 'de> {
         self.at = skip_space(self.text.as_bytes(), self.at);
     }
 
-    /// Whether that byte comes next, white space aside. It is passed.
+    /// Whether this byte is next after white space; if so, it is consumed.
     fn eats(&mut self, byte: u8) -> bool {
         self.skip_space();
         let found = self.peek() == byte;
@@ -104,7 +106,7 @@ impl<'de> Cursor<'_, 'de> {
         found
     }
 
-    /// The value that begins here, and passes it.
+    /// The text of the value that begins here; the value is consumed.
     fn span(&mut self) -> Result<&'de str, Error> {
         self.skip_space();
         let end = match self.peek() {
@@ -122,7 +124,7 @@ impl<'de> Cursor<'_, 'de> {
         Ok(span)
     }
 
-    /// The end of the value that begins here, if it was noted in the scan.
+    /// The end of the value that begins here, if the scan recorded it.
     fn end_noted(&self) -> Option<usize> {
         let end = self.ends.of(self.offset.checked_add(self.at)?)?;
         end.checked_sub(self.offset)
@@ -139,7 +141,7 @@ impl<'de> Cursor<'_, 'de> {
                 b'\\' => at += 2,
                 _ => at += 1,
             }
-            // Names and short values end before it is worth looking.
+            // Names and short values end before a lookup pays off.
             if !noted && at - self.at > SHORT {
                 noted = true;
                 if let Some(end) = self.end_noted() {
@@ -194,7 +196,7 @@ impl<'de> Deserializer<'de> for &mut Cursor<'_, 'de> {
             Some((inner, Some(_))) => match text::resolved(inner, None) {
                 Some(Cow::Owned(text)) => visitor.visit_string(text),
                 Some(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
-                // Half of a surrogate pair.
+                // The string contains a lone surrogate.
                 None => serde_json::Deserializer::from_str(span).deserialize_str(visitor),
             },
             None => serde_json::Deserializer::from_str(span).deserialize_str(visitor),
@@ -282,7 +284,7 @@ impl<'de> Deserializer<'de> for &mut Cursor<'_, 'de> {
     }
 }
 
-/// The inside of an object or an array.
+/// The members of an object or the elements of an array.
 struct Inside<'c, 't, 'de> {
     cursor: &'c mut Cursor<'t, 'de>,
     close: u8,
@@ -300,7 +302,7 @@ impl<'c, 't, 'de> Inside<'c, 't, 'de> {
         }
     }
 
-    /// Goes to the next member or element, if there is one.
+    /// Advances to the next member or element; `false` if there is none.
     fn advance(&mut self) -> bool {
         if self.ended || self.cursor.eats(self.close) {
             self.ended = true;
@@ -312,7 +314,7 @@ impl<'c, 't, 'de> Inside<'c, 't, 'de> {
         true
     }
 
-    /// Whoever read has to have read to the end.
+    /// Fails if the visitor did not consume everything.
     fn ended(&mut self) -> Result<(), Error> {
         if self.advance() {
             return Err(Error::custom("trailing characters"));
@@ -354,7 +356,7 @@ impl<'de> MapAccess<'de> for &mut Inside<'_, '_, 'de> {
     }
 }
 
-/// A value that is kept raw, as `serde_json` hands it to its `RawValue`.
+/// A value that is kept raw, in the form in which `serde_json` passes it to its `RawValue`.
 struct Raw<'de>(Option<&'de str>);
 
 impl<'de> MapAccess<'de> for Raw<'de> {
@@ -383,10 +385,10 @@ const fn is_space(char: char) -> bool {
     matches!(char, ' ' | '\n' | '\r' | '\t')
 }
 
-/// By this name `serde_json` asks a deserializer for a raw value; a test below holds it to that.
+/// The name by which `serde_json` requests a raw value from a deserializer; a test below checks it.
 const RAW: &str = "$serde_json::private::RawValue";
 
-/// Bytes of a string after which its end is looked up.
+/// Bytes of a string after which its recorded end is looked up.
 const SHORT: usize = 48;
 
 #[cfg(test)]

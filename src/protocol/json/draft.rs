@@ -1,7 +1,7 @@
-//! An object that is being edited, at any depth: reads see the edits before them, and it is written once.
+//! An object that is being edited at any depth: reads see the preceding edits, and the result is written once.
 //!
-//! The body is scanned once, when it arrives. Of an edit deep inside only the top-level member around it is looked into
-//! and copied; every byte that no edit is about stays as it is.
+//! The body is scanned once, when it arrives. For an edit deep inside, only the enclosing top-level member is parsed
+//! and copied; every byte that no edit concerns stays as it is.
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
@@ -16,12 +16,12 @@ use super::{Members, elements, object};
 pub struct Draft<'a> {
     body: &'a Bytes,
     members: &'a Members,
-    /// By the name of the top-level member; each name once.
+    /// The edits by the name of the top-level member; each name occurs once.
     edits: Vec<(String, Edit)>,
 }
 
 impl<'a> Draft<'a> {
-    /// Nothing is changed yet. `members` were scanned from `body`.
+    /// A draft without edits. `members` were scanned from `body`.
     pub fn new(body: &'a Bytes, members: &'a Members) -> Self {
         Self {
             body,
@@ -30,7 +30,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The raw value of a top-level member. `null` counts as none, as it does for the vendors.
+    /// The raw value of a top-level member. `null` counts as missing, as it does for the vendors.
     pub fn member(&self, name: &str) -> Option<Bytes> {
         let value = match self.edits.iter().find(|(other, _)| other == name) {
             Some((_, Edit::Set(value))) => value.clone(),
@@ -40,7 +40,7 @@ impl<'a> Draft<'a> {
         (value != "null").then_some(value)
     }
 
-    /// The raw value that a pointer leads to. `null` counts as none.
+    /// The raw value at a pointer. `null` counts as missing.
     pub fn get(&self, pointer: &Pointer) -> Option<Bytes> {
         let member = self.member(pointer.member())?;
         let found = find(&member, pointer.inside())?;
@@ -48,13 +48,13 @@ impl<'a> Draft<'a> {
         (value != "null").then_some(value)
     }
 
-    /// Gives a top-level member this raw value.
+    /// Sets a top-level member to this raw value.
     pub fn put(&mut self, name: &str, value: Bytes) {
         self.edit(name, Edit::Set(value));
     }
 
-    /// Puts a raw value where a pointer leads. Objects on the way are made where there is nothing; where the way leads
-    /// through something that is neither an object nor an array, or beyond the end of an array, nothing is changed.
+    /// Sets the value at a pointer. Missing objects on the path are created. If the path leads through a value that is
+    /// neither an object nor an array, or beyond the end of an array, nothing changes.
     pub fn set(&mut self, pointer: &Pointer, value: Bytes) {
         let changed = match (self.member(pointer.member()), pointer.inside()) {
             (_, []) => Some(value),
@@ -66,7 +66,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Takes out what a pointer leads to.
+    /// Removes the value at a pointer.
     pub fn remove(&mut self, pointer: &Pointer) {
         let name = pointer.member();
         if pointer.inside().is_empty() {
@@ -81,7 +81,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The new body; `None` when nothing is to be changed.
+    /// The new body; `None` if nothing changes.
     pub fn finish(self) -> Option<Bytes> {
         if self.edits.is_empty() {
             return None;
@@ -102,7 +102,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Puts an element into an array before the position `at`, or at its end; `None` when `array` is none.
+/// Inserts an element into an array before the position `at`, or at its end; `None` if `array` is not an array.
 pub fn insert(array: &[u8], at: usize, element: &[u8]) -> Option<Bytes> {
     let elements = elements(array)?;
     Some(match (elements.get(at), elements.last()) {
@@ -117,7 +117,7 @@ enum Change {
     Set(Bytes),
 }
 
-/// `value` with a change where `tokens` lead; `None` when that changes nothing.
+/// `value` with a change at the path `tokens`; `None` if that changes nothing.
 fn changed(value: &Bytes, tokens: &[String], change: &Change) -> Option<Bytes> {
     let (token, rest) = tokens.split_first()?;
     match (value.first()?, change) {
@@ -167,7 +167,7 @@ fn changed_array(value: &Bytes, token: &str, rest: &[String], change: &Change) -
     })
 }
 
-/// The value inside as many new objects as there are tokens; `-` is the first element of a new array.
+/// The value wrapped in new objects, one for each token; for `-`, in a new array.
 fn built(tokens: &[String], value: &Bytes) -> Bytes {
     tokens.iter().rev().fold(value.clone(), |inner, token| {
         let (open, close) = if token == "-" {
@@ -247,7 +247,7 @@ mod tests {
             ("{}", "/a/-", r#"{"a":[9]}"#),
             (r#"{"a\u0062":1}"#, "/ab", r#"{"a\u0062":9}"#),
             ("{}", "/x\"y", r#"{"x\"y":9}"#),
-            // Nowhere to put it.
+            // There is no place for the value.
             (r#"{"a":"text"}"#, "/a/b", r#"{"a":"text"}"#),
             (r#"{"a":[1]}"#, "/a/5", r#"{"a":[1]}"#),
             (r#"{"a":[1]}"#, "/a/b", r#"{"a":[1]}"#),
@@ -336,7 +336,7 @@ mod tests {
             .prop_map(|map| Value::Object(map.into_iter().collect()))
     }
 
-    /// What `set` means, said with a document.
+    /// The reference for `set`, on a parsed document.
     fn set_in(value: &mut Value, tokens: &[&str], new: &Value) {
         let Some((token, rest)) = tokens.split_first() else {
             *value = new.clone();
@@ -384,7 +384,7 @@ mod tests {
                 set_in(&mut expected, &tokens, &serde_json::json!({"new": [1]}));
                 prop_assert_eq!(found, expected);
             }
-            // What is set can be read, and what was read is gone once it is removed.
+            // A value that was set can be read, and a value that was removed cannot.
             let removed: Value = serde_json::from_str(&remove(&body, &at)).expect("JSON");
             let mut without = document.clone();
             let last = tokens.last().copied().unwrap_or_default();

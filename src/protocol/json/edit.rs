@@ -1,4 +1,4 @@
-//! Change top-level members of a raw JSON object: everything else keeps its bytes, and nothing is copied.
+//! Changes top-level members of a raw JSON object. Everything else keeps its bytes and is not copied.
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
@@ -7,21 +7,21 @@ use smallvec::SmallVec;
 use super::text::{escaped, quote};
 use super::{Member, Members};
 
-/// What to do with one member.
+/// A change of one member.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Edit {
-    /// Takes it out, comma included.
+    /// Removes the member with its comma.
     Remove,
-    /// Gives it this value (raw JSON), appending the member where there is none.
+    /// Sets the member to this raw JSON value; a missing member is appended.
     Set(Bytes),
 }
 
-/// A body in parts: slices of the original between the new bytes. Never an empty part.
+/// A body in parts: slices of the original and new bytes. No part is empty.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Pieces(SmallVec<[Bytes; 3]>);
 
-/// Applies `edits` to the object that `members` were scanned from; of two edits of one name the first counts.
-/// Where a name occurs more than once, every occurrence is edited.
+/// Applies `edits` to the object that `members` were scanned from. If two edits have the same name, the first counts.
+/// If a name occurs more than once in the object, every occurrence is edited.
 pub fn set(body: &Bytes, members: &Members, edits: &[(&str, Edit)]) -> Pieces {
     let mut writer = Writer {
         body,
@@ -68,13 +68,13 @@ pub fn set(body: &Bytes, members: &Members, edits: &[(&str, Edit)]) -> Pieces {
     writer.finish()
 }
 
-/// Gives the member `model` another name: the one edit of a route that renames. The rest keeps its bytes.
+/// Sets the member `model`, the only edit that a route with a renamed model needs. The rest keeps its bytes.
 pub fn rename(body: &Bytes, members: &Members, model: &str) -> Pieces {
     set(body, members, &[("model", Edit::Set(quote(model)))])
 }
 
 impl Pieces {
-    /// `body` with what stands at `span` replaced.
+    /// `body` with the bytes at `span` replaced.
     pub fn spliced(body: &Bytes, span: Range<usize>, value: Bytes) -> Self {
         let mut pieces = Self::default();
         let end = span.end.min(body.len());
@@ -84,7 +84,7 @@ impl Pieces {
         pieces
     }
 
-    /// All bytes together.
+    /// The total number of bytes.
     pub fn len(&self) -> usize {
         self.0.iter().map(Bytes::len).sum()
     }
@@ -94,12 +94,12 @@ impl Pieces {
         self.0.is_empty()
     }
 
-    /// The parts in their order.
+    /// The parts in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Bytes> {
         self.0.iter()
     }
 
-    /// One contiguous body; copies only if there are several parts.
+    /// One contiguous body; it is copied only if there are several parts.
     pub fn to_bytes(&self) -> Bytes {
         match self.0.as_slice() {
             [] => Bytes::new(),
@@ -148,11 +148,11 @@ impl<'a> IntoIterator for &'a Pieces {
     }
 }
 
-/// Joins neighbouring ranges of the original, so that an untouched stretch is one part.
+/// Joins adjacent ranges of the original, so that an unchanged range is one part.
 struct Writer<'a> {
     body: &'a Bytes,
     pieces: Pieces,
-    /// Kept, not yet a part.
+    /// A range that is kept but is not a part yet.
     pending: Range<usize>,
 }
 
@@ -199,7 +199,7 @@ fn find<'a>(
     edits.get(found).map(|(_, edit)| edit)
 }
 
-/// The bytes before the value of an appended member.
+/// The bytes in front of the value of an appended member.
 fn appended(comma: bool, name: &str) -> Bytes {
     let comma = if comma { "," } else { "" };
     Bytes::from(format!("{comma}\"{}\":", escaped(name)))

@@ -1,21 +1,21 @@
-//! Where the longer values of a body end, noted while it is scanned.
+//! The ends of the longer values of a body, recorded while it is scanned.
 
-/// Start and end of every value of at least [`LONG`] bytes, by their starts.
+/// Start and end of every value of at least [`LONG`] bytes, sorted by start.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Ends {
     spans: Vec<(usize, usize)>,
-    /// Positions in `spans` of the values that are open.
+    /// Positions in `spans` of the open values.
     open: Vec<usize>,
 }
 
 impl Ends {
-    /// A value begins.
+    /// A value begins at `at`.
     pub(super) fn begin(&mut self, at: usize) {
         self.open.push(self.spans.len());
         self.spans.push((at, at));
     }
 
-    /// The value that began last ends.
+    /// The innermost open value ends at `at`.
     pub(super) fn end(&mut self, at: usize) {
         let Some(position) = self.open.pop() else {
             return;
@@ -29,14 +29,14 @@ impl Ends {
         }
     }
 
-    /// Notes a value that ends before another begins.
+    /// Records a value within which no other value begins.
     pub(super) fn note(&mut self, start: usize, end: usize) {
         if end - start >= LONG {
             self.spans.push((start, end));
         }
     }
 
-    /// The end of the value that starts there, if it is a long one.
+    /// The end of the value that starts at `start`, if it is a long one.
     pub(super) fn of(&self, start: usize) -> Option<usize> {
         let found = self.spans.binary_search_by_key(&start, |(start, _)| *start);
         Some(self.spans.get(found.ok()?)?.1)
@@ -47,7 +47,8 @@ impl Ends {
     }
 }
 
-/// Bytes from which on the end of a value is noted: shorter ones are passed over as fast as they are looked up.
+/// The least length at which the end of a value is recorded, in bytes: a shorter value is parsed as fast as it is
+/// looked up.
 const LONG: usize = 96;
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! JSON as some servers write it: bytes that are no UTF-8, control characters within a string, `NaN` and `Infinity` for numbers.
+//! Repairs JSON of careless servers: invalid UTF-8, control characters within a string, `NaN` and `Infinity` as
+//! numbers.
 use std::fmt::Write as _;
 
-/// The same as strict JSON, if that is all that is wrong with it: U+FFFD for what is no text, escapes, `null` for what is no number.
+/// The data as strict JSON: invalid UTF-8 becomes U+FFFD, control characters become escapes, numbers that are none
+/// become `null`. `None` if there is nothing to repair.
 pub fn strict(data: &[u8]) -> Option<Vec<u8>> {
     let text = String::from_utf8_lossy(data);
     let mut out = String::with_capacity(text.len() + 16);
@@ -15,7 +17,7 @@ pub fn strict(data: &[u8]) -> Option<Vec<u8>> {
                     in_string = false;
                     (1, None)
                 }
-                // With what it escapes, if anything follows.
+                // Includes the escaped character, if one follows.
                 '\\' => (1 + rest[1..].chars().next().map_or(0, char::len_utf8), None),
                 '\0'..='\u{1f}' => (1, Some(c)),
                 _ => (c.len_utf8(), None),
@@ -45,7 +47,7 @@ pub fn strict(data: &[u8]) -> Option<Vec<u8>> {
     changed.then(|| out.into_bytes())
 }
 
-/// What Python's and JavaScript's writers put where a number is none.
+/// What writers in Python and JavaScript put in place of an invalid number.
 const NO_NUMBERS: [&str; 3] = ["NaN", "-Infinity", "Infinity"];
 
 #[cfg(test)]

@@ -1,20 +1,20 @@
-//! JSON pointers: the way to a value inside a body.
+//! JSON pointers, which name a value inside a body.
 //! Spec: <https://www.rfc-editor.org/rfc/rfc6901>
 use std::fmt;
 use std::ops::Range;
 
 use super::{elements, object};
 
-/// A pointer that leads to something inside a document, never to the document itself.
+/// A pointer to a value inside a document, never to the document itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Pointer {
     text: String,
-    /// The reference tokens, unescaped. At least one.
+    /// The unescaped reference tokens; at least one.
     tokens: Vec<String>,
 }
 
 impl Pointer {
-    /// Reads a pointer; the error says what is wrong with it.
+    /// Parses a pointer; the error tells what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let Some(rest) = text.strip_prefix('/') else {
             return Err("a JSON pointer begins with `/`, such as `/thinking/budget_tokens`");
@@ -31,17 +31,17 @@ impl Pointer {
         })
     }
 
-    /// As it was written.
+    /// The pointer as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The name of the top-level member that it leads into.
+    /// The name of the top-level member that contains the value.
     pub fn member(&self) -> &str {
         self.tokens.first().map_or("", String::as_str)
     }
 
-    /// The way on inside that member; empty when it is meant itself.
+    /// The path inside that member; empty if the pointer means the member itself.
     pub fn inside(&self) -> &[String] {
         self.tokens.get(1..).unwrap_or_default()
     }
@@ -53,7 +53,7 @@ impl fmt::Display for Pointer {
     }
 }
 
-/// Where the value is inside `value` to which `tokens` lead.
+/// The position of the value at the path `tokens` inside `value`.
 pub(super) fn find(value: &[u8], tokens: &[String]) -> Option<Range<usize>> {
     let mut found = 0..value.len();
     for token in tokens {
@@ -71,7 +71,7 @@ pub(super) fn find(value: &[u8], tokens: &[String]) -> Option<Range<usize>> {
     Some(found)
 }
 
-/// A token as a position in an array of this length; `-` is the one behind its end.
+/// A token as a position in an array of this length; `-` is the position behind the last element.
 pub(super) fn index(token: &str, length: usize) -> Option<usize> {
     match token.as_bytes() {
         b"-" => Some(length),
@@ -97,14 +97,14 @@ fn unescape(token: &str) -> Option<String> {
     Some(out)
 }
 
-/// Deepest pointer accepted. Requests are far flatter.
+/// Most tokens of a pointer. Requests are far less deep.
 const MAX_TOKENS: usize = 32;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The document of section 5 of the RFC, and what its pointers lead to.
+    /// The document of section 5 of the RFC, with the values of its pointers.
     #[test]
     fn the_examples_of_the_rfc() {
         let document = br#"{"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8}"#;

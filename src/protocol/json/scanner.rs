@@ -1,4 +1,4 @@
-//! One pass over a body: the grammar of JSON, read with a stack of bits instead of recursion.
+//! One pass over a body by the grammar of JSON, with a stack of bits instead of recursion.
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -14,26 +14,26 @@ pub(super) struct Scanner<'a> {
     at: usize,
     nest: Nest,
     blocks: Blocks<'a>,
-    /// Where the values end, for whoever reads them afterwards.
+    /// The ends of longer values, if they shall be recorded.
     ends: Option<Ends>,
-    /// Commas of the array that the value now read is.
+    /// The number of commas in the array that is being read.
     commas: u32,
 }
 
 impl<'a> Scanner<'a> {
-    /// A scanner of an object whose opening brace lies just before `at`.
+    /// A scanner for an object whose opening brace is just before `at`.
     pub(super) fn new(body: &'a [u8], at: usize) -> Self {
         Self::inside(Bracket::Object, body, at)
     }
 
-    /// As [`Scanner::new`], and notes where the longer values end.
+    /// The same as [`Scanner::new`], but it records the ends of longer values.
     pub(super) fn noting(body: &'a [u8], at: usize) -> Self {
         let mut scanner = Self::new(body, at);
         scanner.ends = Some(Ends::default());
         scanner
     }
 
-    /// A scanner of an array whose opening bracket lies just before `at`.
+    /// A scanner for an array whose opening bracket is just before `at`.
     pub(super) fn of_array(body: &'a [u8], at: usize) -> Self {
         Self::inside(Bracket::Array, body, at)
     }
@@ -51,7 +51,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The members of the object, behind which nothing may follow.
+    /// Reads the members of the object, after which nothing may follow.
     pub(super) fn read(mut self) -> Result<Members, Fault> {
         let mut members = self.members()?;
         self.at = skip_space(self.body, self.at);
@@ -62,7 +62,7 @@ impl<'a> Scanner<'a> {
         Ok(members)
     }
 
-    /// The members of the object whose brace has just been read, and its closing brace.
+    /// Reads the members of the object whose brace was just read, and its closing brace.
     fn members(&mut self) -> Result<Members, Fault> {
         let mut found = Members {
             members: SmallVec::new(),
@@ -97,7 +97,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// How many elements the value has that has just been read.
+    /// The number of elements of the value that was just read.
     fn elements_of(&self, value: &Range<usize>) -> u32 {
         let is_array = self.body.get(value.start) == Some(&b'[');
         let first = skip_space(self.body, value.start + 1);
@@ -109,7 +109,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Where the first `most` elements of the array are, behind which nothing is looked at.
+    /// The positions of the first `most` elements of the array; the rest is not read.
     pub(super) fn elements(mut self, most: usize) -> Result<Vec<Range<usize>>, Fault> {
         let mut found = Vec::new();
         if self.eat_after_space(b']') {
@@ -129,7 +129,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A member's name and its colon; gives the name between the quotes.
+    /// Reads a member's name and its colon; returns the position of the name between the quotes.
     fn key(&mut self) -> Result<Range<usize>, Fault> {
         self.at = skip_space(self.body, self.at);
         if self.peek() != Some(b'"') {
@@ -144,7 +144,7 @@ impl<'a> Scanner<'a> {
         Ok(key)
     }
 
-    /// One value of any kind, however deep, without recursion.
+    /// Reads one value of any kind and depth, without recursion.
     fn value(&mut self) -> Result<(), Fault> {
         let base = self.nest.depth;
         loop {
@@ -179,7 +179,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Behind a value: closes what ends here. Whether another value follows above depth `base`.
+    /// Reads what follows a value, including closing brackets. Returns whether another value follows above depth
+    /// `base`.
     fn next_value(&mut self, base: usize) -> Result<bool, Fault> {
         while self.nest.depth > base {
             self.at = skip_space(self.body, self.at);
@@ -222,7 +223,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Behind a closing bracket.
+    /// A bracket was just closed.
     fn close(&mut self) {
         self.nest.pop();
         if let Some(ends) = &mut self.ends {
@@ -230,7 +231,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A string, from its opening quote to behind its closing one.
+    /// Reads a string from its opening to its closing quote.
     fn text(&mut self) -> Result<(), Fault> {
         let start = self.at;
         match self.blocks.string_end(start + 1) {
@@ -289,7 +290,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// At least one digit.
+    /// Reads at least one digit.
     fn digits(&mut self) -> Result<(), Fault> {
         let start = self.at;
         while matches!(self.peek(), Some(b'0'..=b'9')) {
@@ -323,7 +324,7 @@ enum Bracket {
     Object,
 }
 
-/// The open brackets, one bit each: set for an object. `depth <= MAX_DEPTH`.
+/// The open brackets, one bit each, which is set for an object. `depth <= MAX_DEPTH`.
 #[derive(Debug, Default)]
 struct Nest {
     bits: [u64; MAX_DEPTH / 64],
@@ -355,7 +356,7 @@ impl Nest {
     }
 }
 
-/// Whether a name is spelt as it reads.
+/// Whether a name is ASCII without escapes.
 fn is_plain(name: &[u8]) -> bool {
     let odd = |byte: &u8| !byte.is_ascii() || *byte == b'\\';
     !name.iter().fold(false, |found, byte| found | odd(byte))

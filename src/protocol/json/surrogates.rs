@@ -1,30 +1,32 @@
-//! Halves of surrogate pairs that stand alone in an escape (`"\ud83d"`): not text, so a parser refuses the whole document for one.
+//! Lone surrogates in escapes (`"\ud83d"`). They are not valid text, so a parser refuses a whole document because of
+//! one.
 //!
-//! Servers that cut their text by UTF-16 units send them, the other half in the next event; clients keep them in histories.
+//! Servers that split their text by UTF-16 units send them, with the other half in the next event; clients keep them in
+//! histories.
 use std::borrow::Cow;
 
 use memchr::{memchr, memmem};
 
-/// The document with U+FFFD in the place of every half.
+/// The document with every lone surrogate replaced by U+FFFD.
 pub fn replaced(json: &[u8]) -> Cow<'_, [u8]> {
     each_half(json, |_| char::REPLACEMENT_CHARACTER)
 }
 
-/// The document with a mark in the place of every half, so that the next one can be joined to it. See [`half`].
+/// The document with every lone surrogate replaced by a mark, so that the next half can be joined to it. See [`half`].
 pub fn marked(json: &[u8]) -> Cow<'_, [u8]> {
     each_half(json, |half| {
         char::from_u32(MARKS + u32::from(half - FIRST)).unwrap_or(char::REPLACEMENT_CHARACTER)
     })
 }
 
-/// The half that a mark stands for.
+/// The surrogate that a mark stands for.
 pub fn half(mark: char) -> Option<u16> {
     let offset = u32::from(mark).checked_sub(MARKS)?;
     let offset = u16::try_from(offset).ok()?;
     (offset <= LAST - FIRST).then_some(FIRST + offset)
 }
 
-/// The character that two halves are.
+/// The character of a surrogate pair.
 pub fn joined(high: u16, low: u16) -> Option<char> {
     char::decode_utf16([high, low])
         .next()
@@ -32,13 +34,13 @@ pub fn joined(high: u16, low: u16) -> Option<char> {
         .filter(|_| is_high(high))
 }
 
-/// Whether another half has to follow.
+/// Whether this is a high surrogate, which a low one must follow.
 pub const fn is_high(half: u16) -> bool {
     matches!(half, 0xD800..=0xDBFF)
 }
 
 fn each_half(json: &[u8], stand_in: impl Fn(u16) -> char) -> Cow<'_, [u8]> {
-    // Most text has none, and most that has escapes has whole pairs.
+    // Most text has no surrogates at all, and most other text only whole pairs.
     if !NEEDLES
         .iter()
         .any(|needle| memmem::find(json, needle).is_some())
@@ -51,7 +53,7 @@ fn each_half(json: &[u8], stand_in: impl Fn(u16) -> char) -> Cow<'_, [u8]> {
     while let Some(found) = json.get(at..).and_then(|rest| memchr(b'\\', rest)) {
         let start = at + found;
         let Some(unit) = unit(json, start) else {
-            // Some other escape, two bytes long.
+            // Any other escape, two bytes long.
             at = start + 2;
             continue;
         };
@@ -78,7 +80,7 @@ fn each_half(json: &[u8], stand_in: impl Fn(u16) -> char) -> Cow<'_, [u8]> {
     }
 }
 
-/// The UTF-16 unit of the escape at that place, if one is there.
+/// The UTF-16 unit of the escape at this position, if there is one.
 fn unit(json: &[u8], at: usize) -> Option<u16> {
     let escape = json.get(at..at + ESCAPE)?;
     let digits = escape.strip_prefix(b"\\u")?;
@@ -88,16 +90,16 @@ fn unit(json: &[u8], at: usize) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// Bytes of `\uXXXX`.
+/// The length of `\uXXXX` in bytes.
 const ESCAPE: usize = 6;
 
 const NEEDLES: [&[u8]; 2] = [b"\\ud", b"\\uD"];
 
-/// The halves.
+/// The range of surrogates.
 const FIRST: u16 = 0xD800;
 const LAST: u16 = 0xDFFF;
 
-/// Where the marks begin: in a plane for private use, of which nobody uses the end.
+/// The first mark: near the end of a private-use plane, which nobody else uses.
 const MARKS: u32 = 0x0010_F000;
 
 #[cfg(test)]

@@ -312,7 +312,7 @@ fn any_object() -> impl Strategy<Value = Map<String, Value>> {
         .prop_map(|members| members.into_iter().collect())
 }
 
-/// Valid, nearly valid and invalid bodies: the bytes that matter, in any order.
+/// Valid, nearly valid and invalid bodies: the significant bytes in any order.
 fn nearly_json() -> impl Strategy<Value = Vec<u8>> {
     let token = prop::sample::select(vec![
         "{",
@@ -361,7 +361,7 @@ proptest! {
 
     #[test]
     fn accepts_exactly_what_serde_accepts(body in nearly_json()) {
-        // Numbers out of range are no concern of a scanner; the strategy makes none.
+        // A scanner does not check the range of numbers; the strategy generates none that are out of range.
         let reference = serde_json::from_slice::<Map<String, Value>>(&body);
         match scan(&body) {
             Ok(members) => {

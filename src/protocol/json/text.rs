@@ -1,4 +1,4 @@
-//! JSON strings: where their plain stretches end, what they mean, how they are written.
+//! JSON strings: unescapes and writes them.
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -6,19 +6,20 @@ use bytes::Bytes;
 
 use super::blocks::Blocks;
 
-/// The text of a raw value, if it is a string.
+/// The unescaped text of a raw value, if it is a string.
 pub fn string(value: &[u8]) -> Option<Cow<'_, str>> {
     unescape(value.strip_prefix(b"\"")?.strip_suffix(b"\"")?)
 }
 
-/// What a string means: the text between the quotes with its escapes resolved. A lone surrogate, which has no meaning
-/// in UTF-8, becomes U+FFFD. `None` only if `inner` is no string that [`super::scan`] would accept.
+/// The text between the quotes with its escapes resolved. A lone surrogate, which UTF-8 cannot express, becomes U+FFFD.
+/// `None` only if `inner` is not a string that [`super::scan`] accepts.
 pub fn unescape(inner: &[u8]) -> Option<Cow<'_, str>> {
     let text = std::str::from_utf8(inner).ok()?;
     resolved(text, Some(char::REPLACEMENT_CHARACTER))
 }
 
-/// As [`unescape`], with `lone` in the place of a lone surrogate; `None` when there is one and nothing stands for it.
+/// The same as [`unescape`], with `lone` in place of a lone surrogate; `None` if there is a lone surrogate and `lone`
+/// is `None`.
 pub(super) fn resolved(text: &str, lone: Option<char>) -> Option<Cow<'_, str>> {
     let bytes = text.as_bytes();
     let mut blocks = Blocks::new(bytes);
@@ -30,7 +31,7 @@ pub(super) fn resolved(text: &str, lone: Option<char>) -> Option<Cow<'_, str>> {
     let mut plain = 0;
     while let Some(&end) = bytes.get(next) {
         if end != b'\\' {
-            // A quote or a control character, of which the caller knows why they are there.
+            // A quote or a control character; the caller knows why it is there.
             next = blocks.plain_end(next + 1);
             continue;
         }
@@ -42,7 +43,7 @@ pub(super) fn resolved(text: &str, lone: Option<char>) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(out))
 }
 
-/// Resolves the escape whose backslash lies just before `rest`; gives how many bytes of `rest` it takes.
+/// Resolves the escape whose backslash is just before `rest`; returns the number of bytes of `rest` that it takes.
 fn resolve_one(rest: &str, lone: Option<char>, out: &mut String) -> Option<usize> {
     out.push(match rest.as_bytes().first()? {
         b'n' => '\n',
@@ -77,7 +78,7 @@ fn hex4(text: &str) -> Option<(u32, &str)> {
     Some((u32::from_str_radix(digits, 16).ok()?, text.get(4..)?))
 }
 
-/// A JSON string of this text, quotes included.
+/// This text as a JSON string with its quotes.
 pub fn quote(text: &str) -> Bytes {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');

@@ -1,11 +1,11 @@
-//! `reasoning_details`: reasoning as OpenRouter hands it on, with the state of whichever vendor thought it. The whole list goes back
-//! as it came, or the vendor thinks anew.
+//! `reasoning_details`: reasoning in OpenRouter's form, with the opaque state of the vendor behind it. The list must be
+//! sent back completely and unchanged, or the vendor's model reasons again.
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::protocol::hub::opaque::{Opaque, OpaqueKind, Vendor};
 
-/// Collects the list over the chunks of a stream.
+/// Collects the list from the chunks of a stream.
 #[derive(Debug, Default)]
 pub struct Details {
     entries: Vec<Map<String, Value>>,
@@ -13,11 +13,11 @@ pub struct Details {
 }
 
 impl Details {
-    /// Takes a list, or the next piece of one.
+    /// Adds a list, or the next piece of one.
     pub fn push(&mut self, raw: &RawValue) {
         self.bytes = self.bytes.saturating_add(raw.get().len());
         if self.bytes > MOST_BYTES {
-            // State that is not whole is worth nothing.
+            // Incomplete state is useless.
             self.entries.clear();
             return;
         }
@@ -30,7 +30,7 @@ impl Details {
         }
     }
 
-    /// The list as state, if there is anything in it that the text alone does not say.
+    /// The list as opaque state, if it contains anything besides the text.
     pub fn take(&mut self) -> Option<Opaque> {
         let entries = std::mem::take(&mut self.entries);
         let stated = |entry: &Map<String, Value>| {
@@ -46,7 +46,7 @@ impl Details {
     }
 }
 
-/// Whether a piece belongs to the entry before it: texts come in pieces, encrypted state does not.
+/// Whether a piece continues the entry before it: texts come in pieces, encrypted state does not.
 fn goes_on(last: &Map<String, Value>, entry: &Map<String, Value>) -> bool {
     let same = |name: &str| last.get(name) == entry.get(name);
     let kind = entry.get("type").and_then(Value::as_str);
@@ -69,7 +69,7 @@ fn merge(last: &mut Map<String, Value>, entry: Map<String, Value>) {
     }
 }
 
-/// Most bytes of details of one answer.
+/// Most bytes of details in one answer.
 const MOST_BYTES: usize = 1 << 20;
 
 #[cfg(test)]

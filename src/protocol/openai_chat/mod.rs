@@ -1,10 +1,10 @@
-//! OpenAI Chat Completions, `POST /v1/chat/completions`, with its ancestors: `functions` instead of tools, and
-//! `POST /v1/completions` as a client.
+//! OpenAI Chat Completions, `POST /v1/chat/completions`, with its predecessors: `functions` instead of tools, and, for
+//! clients only, `POST /v1/completions`.
 //!
-//! A turn is one message: its text is one string, its calls come after it, results are messages of their own. A stream is a row
-//! of deltas that accumulators concatenate: what must not double is said once. What this dialect cannot say: where text stands
-//! between calls, signatures, documents by URL, results with images.
-//! The mapping, field by field: `docs/dialects/openai-chat.md`.
+//! A turn is one message: its text is one string, its calls come after the text, and results are messages of their own.
+//! A stream is a sequence of deltas that clients concatenate, so a value that must not be doubled is written only once.
+//! This dialect cannot express text between calls, signatures, documents by URL, or results with images. The mapping,
+//! field by field: `docs/dialects/openai-chat.md`.
 mod details;
 pub mod error;
 pub mod request;

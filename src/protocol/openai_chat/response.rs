@@ -1,4 +1,4 @@
-//! Whole answers: what an upstream answers in this dialect, and what a client is answered in it.
+//! Whole answers in this dialect: decodes an upstream's answer, encodes an answer for a client.
 mod decode;
 mod encode;
 

@@ -1,4 +1,4 @@
-//! OpenAI Chat, field for field.
+//! The wire format of OpenAI Chat, field for field.
 mod input;
 mod output;
 

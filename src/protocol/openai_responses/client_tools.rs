@@ -1,24 +1,24 @@
-//! Tools of OpenAI's own that the client runs: its models know them by their type alone. To everybody else they are functions of that
-//! name, and a call of one is told to the client as the item that it knows.
+//! Tools that OpenAI defines and the client runs: OpenAI's models know them by their type alone. For any other model
+//! they become functions with that name, and the client sees a call as the item type that it knows.
 use serde_json::{Map, Value, json};
 
-/// One of them.
+/// One of these tools.
 #[derive(Debug)]
 pub struct ClientTool {
-    /// Its type, and its name as a function.
+    /// The type of the tool, which is also its name as a function.
     pub kind: &'static str,
-    /// The type of the item that is a call of it.
+    /// The type of the item for a call of it.
     pub call: &'static str,
-    /// The member of that item that has the arguments.
+    /// The member of that item that contains the arguments.
     member: &'static str,
     pub description: &'static str,
     schema: fn() -> Value,
-    /// What the arguments have beside those that the model gave.
+    /// Members that the arguments get in addition to those from the model.
     fixed: fn() -> Value,
 }
 
 impl ClientTool {
-    /// The tool of that type.
+    /// The tool of this type.
     pub fn of(kind: &str) -> Option<&'static Self> {
         ALL.iter().find(|tool| tool.kind == kind)
     }
@@ -28,7 +28,7 @@ impl ClientTool {
         (self.schema)()
     }
 
-    /// A call of it as an item.
+    /// A call of the tool as an item.
     pub fn item(&self, id: &str, status: &str, call_id: &str, args: &str) -> Value {
         let mut given: Map<String, Value> = serde_json::from_str(args).unwrap_or_default();
         if let Value::Object(fixed) = (self.fixed)() {
@@ -50,7 +50,7 @@ impl ClientTool {
     }
 }
 
-/// The search for further tools, which says itself who runs it.
+/// The tool search, whose declaration states whether the client or the server runs it.
 pub const SEARCH: &str = "tool_search";
 
 const ALL: &[ClientTool] = &[

@@ -1,9 +1,9 @@
-//! Errors of a running stream, as an upstream of this dialect says them.
+//! Errors within a stream of an upstream of this dialect.
 use super::wire::LifecycleIn;
 use crate::protocol::Dialect;
 use crate::protocol::error::{ErrorKind, ParsedError, WireError, parse_event};
 
-/// What an upstream said went wrong, for the client.
+/// The upstream's error in the form for the client.
 pub(super) fn of_upstream(error: Option<ParsedError>) -> WireError {
     let Some(error) = error else {
         return WireError::new(ErrorKind::Api, FAILED);
@@ -18,7 +18,7 @@ pub(super) fn of_upstream(error: Option<ParsedError>) -> WireError {
         .retry_after(error.retry_after)
 }
 
-/// What `response.failed` says went wrong: its error stands within the answer.
+/// The error of `response.failed`, which is inside the response.
 pub(super) fn of_failed(data: &[u8]) -> WireError {
     let error = serde_json::from_slice::<LifecycleIn<'_>>(data)
         .ok()

@@ -1,4 +1,4 @@
-//! Whole answers: what an upstream answers in this dialect, and what a client is answered in it.
+//! Whole answers in this dialect: decodes an upstream's answer, encodes an answer for a client.
 use bytes::BytesMut;
 use serde_json::value::RawValue;
 
@@ -54,11 +54,11 @@ pub fn decode(body: &[u8]) -> Result<Response, Violation> {
     })
 }
 
-/// Writes the answer for a client: the end of the stream that it would have been.
+/// Writes the answer for a client: the answer that the last event of its stream would contain.
 pub fn encode(response: &Response, context: &Context, losses: &mut Losses) -> Vec<u8> {
     let mut encoder = Encoder::new(context.clone());
     let mut stream = BytesMut::new();
-    // Whole calls one after the other: none of the rules of streams can be broken.
+    // A whole answer has its calls complete and one after the other, so it breaks no rule of streams.
     let _ = replay::response(response, &mut |event| encoder.on(event, &mut stream));
     for loss in encoder.losses().as_slice() {
         losses.add(loss.clone());
@@ -105,7 +105,7 @@ fn part(part: &PartIn<'_>) -> Option<Block> {
     }
 }
 
-/// A search that the provider ran: its query as the arguments, and the pages that were asked for beside it.
+/// A search that the provider ran: the query as the arguments, and the pages, if they were requested.
 fn web_search(raw: &RawValue, item: &ItemIn<'_>) -> Vec<Block> {
     let action = item
         .action
@@ -147,7 +147,7 @@ fn foreign(kind: &str, raw: &RawValue) -> Foreign {
     }
 }
 
-/// One annotation.
+/// The citation of one annotation.
 pub(super) fn citation(raw: &RawValue) -> Option<Citation> {
     let annotation: AnnotationIn<'_> = serde_json::from_str(raw.get()).ok()?;
     Some(match (&*annotation.kind, annotation.url) {
@@ -164,7 +164,7 @@ pub(super) fn citation(raw: &RawValue) -> Option<Citation> {
     })
 }
 
-/// Why the model stopped, as far as the status tells.
+/// The hub's stop for the status.
 pub(super) fn stop(response: &ResponseIn<'_>) -> Stop {
     if response.status.as_deref() != Some("incomplete") {
         return Stop::End;
@@ -177,7 +177,7 @@ pub(super) fn stop(response: &ResponseIn<'_>) -> Stop {
     }
 }
 
-/// What was used.
+/// The usage that the upstream states.
 pub(super) fn spent(response: &ResponseIn<'_>) -> Option<Spent> {
     let stated = Stated::from(response.usage?);
     Some(Spent {
@@ -188,7 +188,7 @@ pub(super) fn spent(response: &ResponseIn<'_>) -> Option<Spent> {
     })
 }
 
-/// The service level of that name.
+/// The service tier with this name.
 pub(super) fn tier(name: &str) -> Option<Tier> {
     Some(match name {
         "auto" => Tier::Auto,

@@ -1,4 +1,4 @@
-//! OpenAI Responses, field for field.
+//! The wire format of OpenAI Responses, field for field.
 mod answer;
 mod input;
 mod output;

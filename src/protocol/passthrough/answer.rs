@@ -15,28 +15,28 @@ use crate::protocol::hub::usage::{Stated, Tools};
 use crate::protocol::json::{self, Members};
 use crate::protocol::written::Written;
 
-/// What one body says.
+/// What the body of an answer states.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Answer {
-    /// What was used, if it is stated.
+    /// The usage, if it is stated.
     pub usage: Option<Stated>,
-    /// An error in spite of the status 200.
+    /// An error despite the status 200.
     pub error: Option<ParsedError>,
-    /// The model as the upstream names it.
+    /// The upstream's name of the model.
     pub model: Option<String>,
-    /// The service tier as the upstream names it.
+    /// The upstream's name of the service tier.
     pub service_tier: Option<String>,
-    /// The id of a response that a later request can continue (`previous_response_id`).
+    /// The id of a response to which a later request can refer (`previous_response_id`).
     pub response_id: Option<String>,
-    /// What else of it lives at the account that made it.
+    /// The names of further objects of the answer that exist only at its account.
     pub state: Vec<String>,
-    /// Whether the response is still being made, in the background.
+    /// Whether the response is still being generated in the background.
     pub pending: bool,
-    /// Whether it is a whole answer: JSON that is no error.
+    /// Whether it is a whole answer: JSON that is not an error.
     pub complete: bool,
 }
 
-/// Reads the body of an answer with a status of 2xx. A body that says it is an error, in whatever envelope, is one.
+/// Reads the body of an answer with a status of 2xx. A body in any known form of an error is an error.
 pub fn read_answer(dialect: Dialect, body: &[u8]) -> Answer {
     if dialect == Dialect::Gemini && body.trim_ascii_start().starts_with(b"[") {
         return read_array(body);
@@ -82,8 +82,8 @@ pub fn read_answer(dialect: Dialect, body: &[u8]) -> Answer {
     }
 }
 
-/// The usage in the last bytes of an answer that was too large to keep: it stands after the content in every dialect.
-/// The last one counts, so that content which quotes an answer is not taken for it.
+/// The usage in the last bytes of an answer that was too large to keep: in every dialect it comes after the content.
+/// The last match counts, so that content which quotes an answer is not mistaken for it.
 pub fn usage_near_end(dialect: Dialect, end: &[u8]) -> Option<Stated> {
     let name: &[u8] = match dialect {
         Dialect::Gemini => b"\"usageMetadata\"",
@@ -100,25 +100,26 @@ pub fn usage_near_end(dialect: Dialect, end: &[u8]) -> Option<Stated> {
     }
 }
 
-/// The service tier that stands there, beside the usage or in it. What content quotes is escaped, and no member.
+/// The service tier in these bytes, beside the usage or in it. Quotations in content are escaped, so they are not
+/// mistaken for a member.
 pub fn tier_near_end(end: &[u8]) -> Option<String> {
     last_text(&TIER, end)
 }
 
-/// The text of the last member of this name, however deep it stands.
+/// The text of the last member of this name, at any depth.
 fn last_text(name: &memmem::FinderRev<'_>, bytes: &[u8]) -> Option<String> {
     let rest = bytes.get(name.rfind(bytes)? + name.needle().len()..)?;
     let value = rest.trim_ascii_start().strip_prefix(b":")?;
     first::<Text<'_>>(value).map(|text| text.0.into_owned())
 }
 
-/// The names under which a tier is stated. Made once: preparing a search costs more than searching a usage.
+/// The member names for a tier. Prepared once: preparing a search costs more than searching a usage.
 static TIER: LazyLock<memmem::FinderRev<'static>> =
     LazyLock::new(|| memmem::FinderRev::new("\"service_tier\""));
 static TRAFFIC: LazyLock<memmem::FinderRev<'static>> =
     LazyLock::new(|| memmem::FinderRev::new("\"trafficType\""));
 
-/// What the model wrote in an answer, or in the beginning of one.
+/// What the model wrote in an answer, or in the beginning of an answer.
 pub fn written_in(dialect: Dialect, body: &[u8]) -> Written {
     let mut written = Written::default();
     content::whole(dialect, body, &mut written);
@@ -139,7 +140,7 @@ impl Answer {
     }
 }
 
-/// Gemini's stream without server-sent events, read whole.
+/// Reads Gemini's stream without server-sent events from one body.
 fn read_array(body: &[u8]) -> Answer {
     let mut tap = Tap::json_array();
     let readable = tap.push(body).is_ok();
@@ -161,7 +162,8 @@ fn read_array(body: &[u8]) -> Answer {
     }
 }
 
-/// Half an answer, or something else than one. Only what is not JSON at all is quoted: half an answer is somebody's text.
+/// The error for half an answer, or for something that is not an answer. Only a body that is not JSON at all is quoted:
+/// half an answer is a user's text.
 fn unreadable(dialect: Dialect, body: &[u8]) -> ParsedError {
     let error = error::parse(dialect, 200, body);
     let is_cut = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
@@ -184,7 +186,8 @@ struct Object<'a> {
 }
 
 impl Object<'_> {
-    /// Builds a document only if something points to an error: content may be megabytes.
+    /// The error in the body. A document is built only if something indicates an error, because content may have
+    /// several MiB.
     fn error(&self) -> Option<ParsedError> {
         let content = match self.dialect {
             Dialect::Anthropic => "content",
@@ -234,7 +237,8 @@ impl Object<'_> {
         }
     }
 
-    /// Anthropic states the tier in the usage, Gemini the kind of traffic, `OpenAI` beside it.
+    /// The service tier. Anthropic states it in the usage, Gemini states the kind of traffic there, `OpenAI` states the
+    /// tier beside the usage.
     fn service_tier(&self) -> Option<String> {
         let usage = match self.dialect {
             Dialect::Anthropic => "usage",
@@ -258,7 +262,8 @@ impl Object<'_> {
     }
 }
 
-/// The calls of the provider's own tools among the items of a response, which repeats the tools that it was given.
+/// The calls of hosted tools among the items of a response. `given` are the tools of the request, which the response
+/// repeats.
 pub(super) fn tools_in(output: &[u8], given: Option<&[u8]>) -> Tools {
     let mut tools = Tools::default();
     for item in json::elements(output).unwrap_or_default() {
@@ -270,16 +275,16 @@ pub(super) fn tools_in(output: &[u8], given: Option<&[u8]>) -> Tools {
             _ => {}
         }
     }
-    // Calls in one container are one session.
+    // All calls in one container are one session.
     tools.code_sessions = tools.code_sessions.min(1);
-    // A call does not say which of the two tools it is of; a response has one of them.
+    // A call does not state which of the two search tools it used; a response has only one of them.
     if tools.web_searches > 0 && given.is_some_and(has_preview) {
         tools.web_search_previews = std::mem::take(&mut tools.web_searches);
     }
     tools
 }
 
-/// Whether the older tool for searches is among these: `web_search_preview`, or with a date behind it.
+/// Whether the older search tool is among these: `web_search_preview`, possibly followed by a date.
 fn has_preview(given: &[u8]) -> bool {
     let items = json::elements(given).unwrap_or_default();
     items.into_iter().any(|item| {
@@ -288,8 +293,8 @@ fn has_preview(given: &[u8]) -> bool {
     })
 }
 
-/// What the candidates of a Gemini answer, or of an event of one, rest on: every query to Google Search, and one question where
-/// there are places of Google Maps, since those are not listed.
+/// The tools behind the candidates of a Gemini answer or event: every query to Google Search, and one query to Google
+/// Maps if there are places, because map queries are not listed.
 pub(super) fn grounded(candidates: &[u8]) -> Tools {
     let mut tools = Tools::default();
     if memmem::find(candidates, b"roundingMetadata").is_none()
@@ -309,7 +314,7 @@ pub(super) fn grounded(candidates: &[u8]) -> Tools {
         );
         let queries = found.queries.map_or(0, |queries| queries.len()) as u64;
         tools.maps = tools.maps.max(u64::from(maps));
-        // Queries beside places alone are those of the map.
+        // If there are only places, the queries are those to the map.
         if web || !maps {
             tools.web_searches = tools.web_searches.max(queries);
         } else {

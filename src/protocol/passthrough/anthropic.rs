@@ -24,7 +24,7 @@ impl Reader {
         if frame.is_silent() {
             return peek::bare_error(Dialect::Anthropic, frame, facts);
         }
-        // Some compatible servers leave out the `event` line, or write the same word into every one.
+        // Some compatible servers omit the `event` line, or write the same name into every event.
         let known = frame.event.and_then(Event::of);
         let event = known.or_else(|| Event::of(peek::type_of(&frame.data)?.as_bytes()));
         match event {
@@ -46,7 +46,7 @@ impl Reader {
         self.usage.map(Stated::from)
     }
 
-    /// `message_start` states the prompt; only `message_delta` states the output.
+    /// `message_start` states the tokens of the prompt; only `message_delta` states those of the output.
     pub(super) fn usage_final(&self) -> bool {
         self.usage_final
     }
@@ -66,7 +66,7 @@ impl Reader {
         }
     }
 
-    /// Whether it says what the answer took.
+    /// Adds the usage. Returns whether it states the output tokens.
     fn merge(&mut self, usage: Option<&RawValue>, facts: &mut Facts) -> bool {
         let Some(usage) = usage else { return false };
         facts.name(None, tier(usage.get().as_bytes()).as_deref());
@@ -92,7 +92,7 @@ enum Event {
     MessageDelta,
     MessageStart,
     MessageStop,
-    /// Says nothing that matters here.
+    /// An event that does not matter here.
     Silent,
 }
 

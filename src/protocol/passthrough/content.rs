@@ -1,6 +1,7 @@
-//! Finds what a model wrote in the JSON of an answer without building a document: the strings of a few members, wherever they
-//! stand. One pass, no allocation; strings that are nobody's text (base64, say) are skipped at the speed of a search. Quotes are
-//! found by the block: an event has a dozen short strings, and a search for the end of each cost three times as much.
+//! Finds the text that a model wrote in the JSON of an answer without building a document: the strings of a few
+//! members, at any depth. One pass, no allocation; strings that are not text (base64, for example) are skipped at the
+//! speed of a search. Quotes are found block by block: an event has a dozen short strings, and a separate search for
+//! the end of each took three times as long.
 use super::peek;
 use crate::protocol::Dialect;
 use crate::protocol::json::Blocks;
@@ -19,7 +20,7 @@ pub(super) fn frame(dialect: Dialect, frame: &Frame<'_>, written: &mut Written) 
             stated = peek::type_of(data).unwrap_or_default();
             stated.as_bytes()
         };
-        // What the deltas said is said again by the events that close an item, and sound is no text.
+        // The events that close an item repeat the text of the deltas, and audio is not text.
         if !name.ends_with(b".delta") || name.ends_with(b".audio.delta") {
             return;
         }
@@ -30,8 +31,8 @@ pub(super) fn frame(dialect: Dialect, frame: &Frame<'_>, written: &mut Written) 
     walk.run(written);
 }
 
-/// Measures the content of a whole answer, or of the beginning of one: from its member `content`, `choices`, `candidates` or
-/// `output` on.
+/// Measures the content of a whole answer, or of the beginning of one, from its member `content`, `choices`,
+/// `candidates` or `output` on.
 pub(super) fn whole(dialect: Dialect, body: &[u8], written: &mut Written) {
     let name: &[u8] = match dialect {
         Dialect::Anthropic => b"\"content\"",
@@ -40,7 +41,7 @@ pub(super) fn whole(dialect: Dialect, body: &[u8], written: &mut Written) {
         Dialect::OpenaiResponses => b"\"output\"",
     };
     let mut from = 0;
-    // A value that is spelt like the name is none.
+    // The text may also occur as a value.
     while let Some(at) = memchr::memmem::find(&body[from..], name) {
         let after = from + at + name.len();
         if next_is(body, after, b':') {
@@ -52,16 +53,16 @@ pub(super) fn whole(dialect: Dialect, body: &[u8], written: &mut Written) {
     }
 }
 
-/// What a member holds.
+/// The role of a member.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Role {
-    /// The model's text, if it is a string; arguments as an object, too.
+    /// The model's text, if the value is a string; for arguments, also an object.
     Text,
     Reasoning,
-    /// A list of texts that are reasoning.
+    /// A list of texts, which are reasoning.
     Summary,
     Picture,
-    /// Quotes and tables beside the text.
+    /// Quotations and tables beside the text.
     Aside,
 }
 
@@ -71,13 +72,13 @@ struct Walk<'a> {
     data: &'a [u8],
     quotes: Blocks<'a>,
     at: usize,
-    /// Whether all text here is reasoning.
+    /// Whether all text is reasoning.
     reasoning: bool,
-    /// Whether it is an event of Responses, where only `delta` is text.
+    /// Whether the data is an event of Responses, in which only `delta` is text.
     stream: bool,
-    /// Whether it ends with the first value.
+    /// Whether only the first value is read.
     bounded: bool,
-    /// Whether reasoning was seen: some servers say it under two names at once.
+    /// Whether reasoning has been seen: some servers send it under two names at once.
     thought: bool,
 }
 
@@ -97,7 +98,7 @@ impl<'a> Walk<'a> {
 
     fn run(mut self, written: &mut Written) {
         if self.bounded {
-            // Only the value that begins here, whatever follows it.
+            // Only the value that begins here counts, not what follows it.
             let begin = self.skip_space(self.at);
             let begin = if self.data.get(begin) == Some(&b':') {
                 self.skip_space(begin + 1)
@@ -114,7 +115,7 @@ impl<'a> Walk<'a> {
             let end = self.end_of_string(begin);
             let after = self.skip_space(end + 1);
             if self.data.get(after) != Some(&b':') {
-                // A value that nobody named.
+                // This string is a value, not a name.
                 self.at = end + 1;
                 continue;
             }
@@ -174,7 +175,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether arguments of calls stand as objects, not as strings.
+    /// Whether arguments of calls are objects instead of strings.
     const fn has_arguments(&self) -> bool {
         matches!(self.dialect, Dialect::Anthropic | Dialect::Gemini)
     }
@@ -184,7 +185,7 @@ impl<'a> Walk<'a> {
             (Dialect::OpenaiChat, b"content" | b"refusal" | b"arguments" | b"name")
             | (Dialect::Anthropic, b"text" | b"partial_json" | b"input" | b"name")
             | (Dialect::Gemini, b"text" | b"args" | b"name" | b"code") => Role::Text,
-            // Reasoning in parts repeats what stands beside it in one piece.
+            // Reasoning in parts repeats the reasoning text beside it.
             (Dialect::OpenaiChat, b"text") if !self.thought => Role::Text,
             (
                 Dialect::OpenaiChat,
@@ -210,7 +211,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// The next quote from here on: outside of a string it begins one.
+    /// The next quote from the present position on; outside of a string, it begins one.
     fn next_quote(&mut self) -> Option<usize> {
         let mut at = self.at;
         loop {
@@ -230,7 +231,7 @@ impl<'a> Walk<'a> {
         at
     }
 
-    /// The place of the closing quote, or the end of what there is.
+    /// The position of the closing quote, or the end of the data.
     fn end_of_string(&mut self, from: usize) -> usize {
         let mut at = from;
         loop {
@@ -244,7 +245,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Behind the value that begins there.
+    /// The position behind the value that begins at `from`.
     fn end_of_value(&mut self, from: usize) -> usize {
         let mut depth = 0usize;
         let mut at = from;
@@ -277,7 +278,7 @@ fn next_is(body: &[u8], from: usize, wanted: u8) -> bool {
     rest.trim_ascii_start().first() == Some(&wanted)
 }
 
-/// Whether a part is marked as a thought: each frame of Gemini has parts of one kind.
+/// Whether a part is marked as a thought: all parts of one frame of Gemini are of the same kind.
 fn is_thought(data: &[u8]) -> bool {
     let name = b"\"thought\"";
     memchr::memmem::find(data, name).is_some_and(|at| {

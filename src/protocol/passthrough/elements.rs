@@ -1,6 +1,6 @@
 //! Splits one JSON array that arrives incrementally into its elements: Gemini's stream without server-sent events.
 //!
-//! Checks no more than where elements begin and end; what an element says is read from it when it is whole.
+//! Checks only where elements begin and end; the content of an element is parsed when it is complete.
 use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
 
@@ -9,20 +9,20 @@ use crate::protocol::error::{WireError, encode};
 use crate::protocol::json::Pieces;
 use crate::protocol::sse::{Cut, TooLong};
 
-/// Splits an array, however its bytes are cut.
+/// Splits an array, however its bytes are divided into chunks.
 #[derive(Debug)]
 pub(in crate::protocol) struct Elements {
-    /// The element that has begun. At most `limit` bytes.
+    /// The incomplete element. At most `limit` bytes.
     held: BytesMut,
     limit: usize,
     place: Place,
 }
 
-/// Where the reader stands.
+/// The position of the reader.
 ///
 /// ```text
 /// Before ── [ ──► First ── { ──► Inside ── } (outermost) ──► Behind ── , ──► Next ── { ──► Inside
-/// Before ── { ──► Inside (an answer that is no array)        Behind, First ── ] ──► Closed
+/// Before ── { ──► Inside (an answer that is not an array)    Behind, First ── ] ──► Closed
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Place {
@@ -56,7 +56,7 @@ impl Elements {
         }
     }
 
-    /// As [`crate::protocol::sse::Frames::push`]; what stands between elements counts as complete.
+    /// The same as [`crate::protocol::sse::Frames::push`]; bytes between elements count as complete.
     pub(in crate::protocol) fn push(
         &mut self,
         chunk: &[u8],
@@ -66,7 +66,7 @@ impl Elements {
         Ok(Cut { complete })
     }
 
-    /// As [`crate::protocol::sse::Frames::relay`].
+    /// The same as [`crate::protocol::sse::Frames::relay`].
     pub(in crate::protocol) fn relay(
         &mut self,
         chunk: &Bytes,
@@ -84,7 +84,7 @@ impl Elements {
         matches!(self.place, Place::Closed | Place::Behind { array: false })
     }
 
-    /// Whether the answer is one object and no array.
+    /// Whether the answer is one object instead of an array.
     pub(in crate::protocol) fn is_bare(&self) -> bool {
         matches!(
             self.place,
@@ -97,9 +97,9 @@ impl Elements {
         let (before, after) = match self.place {
             Place::Before => ("[", "]"),
             Place::Behind { array: true } => (",", "]"),
-            // What is held of a broken element is never sent; a comma, if it needed one, has been.
+            // The held part of a broken element is never sent; the comma before it has been.
             Place::First | Place::Inside { array: true, .. } | Place::Next => ("", "]"),
-            // The answer is over, or never was an array.
+            // The answer has ended, or never was an array.
             Place::Behind { array: false } | Place::Closed => return Bytes::new(),
             Place::Inside { array: false, .. } => ("", ""),
         };
@@ -111,7 +111,8 @@ impl Elements {
         out.freeze()
     }
 
-    /// Gives the element that began in an earlier chunk, how much of this chunk belongs to it, and how much is complete.
+    /// Returns the bytes of the element that began in an earlier chunk, how much of this chunk belongs to it, and how
+    /// much of this chunk is complete.
     fn advance(
         &mut self,
         chunk: &[u8],
@@ -152,7 +153,7 @@ impl Elements {
         Ok((joined, joined_to, chunk.len()))
     }
 
-    /// Reads one byte, or a whole stretch of a string; gives the offset behind it.
+    /// Reads one byte, or a whole run of a string's bytes; returns the offset behind it.
     fn step(&mut self, chunk: &[u8], at: usize) -> usize {
         let byte = chunk.get(at).copied().unwrap_or_default();
         let opened = |array| Place::Inside {

@@ -1,4 +1,4 @@
-//! Reads a Gemini stream: whole answers with a part of the content each, the last one with a finish reason.
+//! Reads a Gemini stream: each event is an answer with a part of the content; the last one has a finish reason.
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -16,15 +16,16 @@ use crate::protocol::sse::{self, Frame};
 /// The state of one stream.
 #[derive(Debug)]
 pub(super) struct Reader {
-    /// The last object with a `usageMetadata`, raw. Every frame has one and only the last counts: only that is parsed.
+    /// The last object with a `usageMetadata`, unparsed. Every frame has one, but only the last one counts, so only
+    /// that one is parsed.
     stated: Vec<u8>,
     candidates: Choices,
-    /// What the answer rests on, as far as it was said.
+    /// The grounding of the answer, as far as it was stated.
     tools: Tools,
     needles: Needles,
 }
 
-/// What makes a frame worth scanning once the content flows.
+/// Members that make a frame worth parsing once content has begun.
 #[derive(Debug)]
 struct Needles {
     error: Needle,
@@ -71,8 +72,8 @@ impl Reader {
         Some(stated)
     }
 
-    /// The arguments of a function call are raw JSON here, with any member names, so that only the members of the top
-    /// level are to be trusted.
+    /// Handles one object. The arguments of a function call are raw JSON here, with any member names, so only members
+    /// at the top level can be trusted.
     fn on_object(&mut self, data: &[u8], facts: &mut Facts) {
         let Ok(members) = json::look(data) else {
             return;
@@ -96,7 +97,7 @@ impl Reader {
     }
 
     fn on_candidates(&mut self, raw: &[u8], facts: &mut Facts) {
-        // Later events repeat what earlier ones had.
+        // Later events repeat the values of earlier ones.
         let tools = grounded(raw);
         self.tools.web_searches = self.tools.web_searches.max(tools.web_searches);
         self.tools.maps = self.tools.maps.max(tools.maps);
@@ -143,7 +144,7 @@ pub(super) fn terminal_error(error: &WireError) -> Bytes {
     out.freeze()
 }
 
-/// Whether the prompt was blocked: then no candidate follows.
+/// Whether the prompt was blocked, so that no candidate follows.
 fn is_blocked(data: &[u8], members: &Members) -> bool {
     members.value(data, "promptFeedback").is_some_and(|raw| {
         let feedback = serde_json::from_slice::<Feedback<'_>>(raw);
@@ -186,6 +187,6 @@ impl Candidate<'_> {
     }
 }
 
-/// Longest object kept for its usage, in bytes. With every detail per modality the usage has about one KiB; a frame of
-/// text is not much longer, and of a longer one only the usage is kept.
+/// Longest object that is kept for its usage, in bytes. The usage with every detail per modality has about one KiB, and
+/// a frame of text is not much longer. Of a longer frame only the usage is kept.
 const MAX_STATED: usize = 8 << 10;

@@ -1,5 +1,5 @@
-//! Reads an `OpenAI` Chat stream, and the legacy one of `/v1/completions`: chunks, a finish reason per choice, usage (if
-//! asked for), `[DONE]`.
+//! Reads an `OpenAI` Chat stream, or the legacy one of `/v1/completions`: chunks, a finish reason per choice, usage (if
+//! requested), `[DONE]`.
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -20,7 +20,7 @@ pub(super) struct Reader {
     needles: Needles,
 }
 
-/// What makes a chunk worth parsing once the content flows.
+/// Members that make a chunk worth parsing once content has begun.
 #[derive(Debug)]
 struct Needles {
     choices: Needle,
@@ -60,7 +60,7 @@ impl Reader {
         self.usage.map(Stated::from)
     }
 
-    /// As for a plain answer: no choice and no usage is no answer, whatever it calls itself.
+    /// As for a whole answer: without any choice and any usage it is not an answer, whatever its end marker states.
     fn on_done(&mut self, facts: &mut Facts) {
         if self.choices.is_empty() && self.usage.is_none() {
             facts.fail(ParsedError::empty_answer());
@@ -129,7 +129,7 @@ impl Needles {
     }
 }
 
-/// An error chunk, and no `[DONE]` after it: the SDKs stop at the error, and a reader that overlooks errors must not
+/// An error chunk without a `[DONE]` after it: the SDKs stop at the error, and a reader that overlooks errors must not
 /// take half an answer for a whole one.
 pub(super) fn terminal_error(error: &WireError) -> Bytes {
     let mut out = BytesMut::new();
@@ -154,7 +154,7 @@ struct Chunk<'a> {
     error: Option<&'a RawValue>,
 }
 
-/// Groq states the usage of a stream here, also where nobody asked for it.
+/// Groq states the usage of a stream here, even if it was not requested.
 #[derive(Deserialize)]
 struct Groq {
     #[serde(default, deserialize_with = "lenient")]
@@ -177,7 +177,7 @@ struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// Anything beyond the role: text, a refusal, reasoning under any of its names, tool calls, audio.
+    /// Whether there is anything besides the role: text, a refusal, reasoning in any of its fields, tool calls, audio.
     fn has_content(&self) -> bool {
         if self.text.is_some_and(|text| is_something(text.get())) {
             return true;
@@ -202,5 +202,5 @@ fn is_something(value: &str) -> bool {
     !matches!(value, "null" | "\"\"" | "[]" | "{}")
 }
 
-/// Finish reasons by which some servers say that they failed.
+/// Finish reasons by which some servers report a failure.
 const BROKEN: [&str; 4] = ["abort", "error", "network_error", "server_error"];

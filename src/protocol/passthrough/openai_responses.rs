@@ -19,16 +19,16 @@ use crate::protocol::sse::{self, Frame};
 pub(super) struct Reader {
     usage: Option<ResponsesUsage>,
     tools: Tools,
-    /// The id and the time of `response.created`; a terminal event must repeat them.
+    /// The id and the creation time in `response.created`; a terminal event must repeat them.
     created: Option<(String, Option<Number>)>,
-    /// Whether it goes on being made when nobody reads the stream any more.
+    /// Whether the response continues to be generated if nobody reads the stream any more.
     background: bool,
-    /// Whether the event was there that ends the response, well or not.
+    /// Whether the event that ends the response has come, whether it succeeded or failed.
     over: bool,
-    /// The `sequence_number` that comes next.
+    /// The next `sequence_number`.
     next: u64,
     sequence: Needle,
-    /// What of it lives at the account that made it.
+    /// The names of objects that exist only at the account.
     state: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ impl Reader {
             return peek::bare_error(Dialect::OpenaiResponses, frame, facts);
         }
         if frame.data.starts_with(peek::DONE) {
-            // Some servers copy it from Chat. It says nothing: the terminal event does.
+            // Some servers copy `[DONE]` from Chat. It is ignored: the terminal event counts.
             return;
         }
         self.count(&frame.data);
@@ -93,7 +93,7 @@ impl Reader {
         &self.state
     }
 
-    /// Whether it is still being made, in the background; `None` = not known.
+    /// Whether the response is still being generated in the background; `None` = unknown.
     pub(super) fn pending(&self) -> Option<bool> {
         (self.over || self.background).then_some(!self.over)
     }
@@ -102,7 +102,7 @@ impl Reader {
     /// is no response that could fail, the event `error`.
     pub(super) fn terminal_error(&self, error: &WireError, model: Option<&str>) -> Bytes {
         let row = error::row(Dialect::OpenaiResponses, error.kind);
-        // An error of a response has a closed set of codes, and one for whatever failed behind the API.
+        // The error of a response has one of a fixed set of codes; one of these means any failure of the server.
         let code = match row.type_ {
             "server_error" => row.type_,
             other => error::code(&row, error).unwrap_or(other),
@@ -149,7 +149,7 @@ impl Reader {
         out.freeze()
     }
 
-    /// Servers that number nothing are counted instead.
+    /// Counts the events of servers that do not number them.
     fn count(&mut self, data: &[u8]) {
         let stated = self.sequence.after(data).and_then(peek::number);
         self.next = stated.unwrap_or(self.next).saturating_add(1);
@@ -193,7 +193,7 @@ enum Event {
     Failed,
     /// Carries the response before its content.
     Opening,
-    /// Says nothing that matters here.
+    /// An event that does not matter here.
     Silent,
 }
 

@@ -1,7 +1,7 @@
-//! A look at a frame without parsing it.
+//! Examines a frame without parsing it.
 //!
-//! Inside a JSON string every quote is escaped, so `"name"` between plain quotes is never text that talks about JSON. A
-//! hit may still lie in a nested object or be a value; whoever gets one parses and decides.
+//! Inside a JSON string every quote is escaped, so a match of `"name"` with its quotes is never text that quotes JSON.
+//! It may still be in a nested object or be a value; the caller parses the frame and decides.
 use std::borrow::Cow;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -13,7 +13,7 @@ use super::Facts;
 use crate::protocol::sse::Frame;
 use crate::protocol::{Dialect, error, json};
 
-/// The `type` of an event: nearly always its first member; else it is searched for.
+/// The `type` of an event. Almost always it is the first member; else it is searched for.
 pub(super) fn type_of(data: &[u8]) -> Option<Cow<'_, str>> {
     first_type(data).map(Cow::Borrowed).or_else(|| {
         let members = json::look(data).ok()?;
@@ -33,7 +33,7 @@ fn first_type(data: &[u8]) -> Option<&str> {
     std::str::from_utf8(name.get(..end)?).ok()
 }
 
-/// A member's name to look for. Made once per stream: preparing a search costs more than most searches.
+/// A member name to search for. It is prepared once per stream: the preparation costs more than most searches.
 #[derive(Clone, Debug)]
 pub(super) struct Needle {
     /// On the heap, because a finder is large and a reader has several.
@@ -42,7 +42,7 @@ pub(super) struct Needle {
 }
 
 impl Needle {
-    /// `name` with its quotes.
+    /// `name` includes its quotes.
     pub(super) fn new(name: &'static str) -> Self {
         Self {
             finder: Box::new(Finder::new(name)),
@@ -50,32 +50,32 @@ impl Needle {
         }
     }
 
-    /// What follows the first `"name":`.
+    /// The data behind the first `"name":`.
     pub(super) fn after<'a>(&self, data: &'a [u8]) -> Option<&'a [u8]> {
         let at = self.finder.find(data)? + self.len;
         let rest = data.get(at..)?.trim_ascii_start();
         Some(rest.strip_prefix(b":")?.trim_ascii_start())
     }
 
-    /// Whether the member is there at all.
+    /// Whether the name occurs at all.
     pub(super) fn is_in(&self, data: &[u8]) -> bool {
         self.finder.find(data).is_some()
     }
 
-    /// Whether the first `"name":` is followed by anything but `null` or an empty string.
+    /// Whether the first `"name":` has a value other than `null` or an empty string.
     pub(super) fn states(&self, data: &[u8]) -> bool {
         self.after(data)
             .is_some_and(|value| !value.starts_with(b"null") && !value.starts_with(b"\"\""))
     }
 
-    /// Whether the first `"name":` is another number than 0.
+    /// Whether the value of the first `"name":` begins with anything but 0.
     pub(super) fn is_beyond_zero(&self, data: &[u8]) -> bool {
         self.after(data)
             .is_some_and(|value| !value.starts_with(b"0"))
     }
 }
 
-/// A frame without data may be a JSON error that a server wrote into the stream as if it had not begun.
+/// Records a JSON error in a frame without data: some servers write it into the stream without the framing of an event.
 pub(super) fn bare_error(dialect: Dialect, frame: &Frame<'_>, facts: &mut Facts) {
     if frame.raw.trim_ascii_start().starts_with(b"{")
         && let Some(error) = error::parse_event(dialect, frame.raw)
@@ -93,7 +93,7 @@ pub(super) fn number(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value.get(..digits)?).ok()?.parse().ok()
 }
 
-/// Whether a frame without its blank line is all there, or at least harmless.
+/// Whether a frame without its blank line is complete, or at least harmless.
 pub(super) fn is_whole(frame: &Frame<'_>) -> bool {
     let data = frame.data.trim_ascii();
     if data.is_empty() {
@@ -106,7 +106,7 @@ fn is_json(data: &[u8]) -> bool {
     json::look(data).is_ok()
 }
 
-/// The frame with its blank line. A bare JSON error, which is no event, stays as it is.
+/// The frame with its blank line. A bare JSON error, which is not an event, stays as it is.
 pub(super) fn closed(held: Bytes) -> Bytes {
     if held.trim_ascii_start().starts_with(b"{") {
         return held;
@@ -118,11 +118,11 @@ pub(super) fn closed(held: Bytes) -> Bytes {
     out.freeze()
 }
 
-/// A text in a frame, copied only if it has escapes.
+/// A text in a frame; it is copied only if it has escapes.
 #[derive(Debug, Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
-/// A value, or nothing if it is of another shape: one odd field must not hide the others.
+/// A value; `None` if it has an unexpected form: one odd field must not hide the others.
 pub(super) fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -140,7 +140,8 @@ pub(super) struct Choices {
 }
 
 impl Choices {
-    /// A choice said something. What has said why it ends and then more, as where every chunk has a reason, goes on.
+    /// Records a frame of a choice. A choice that has finished and then has more content, as with servers that state a
+    /// reason in every chunk, is open again.
     pub(super) fn see(&mut self, index: u32, finished: bool, says: bool) {
         let bit = 1_u128.checked_shl(index).unwrap_or(0);
         self.seen |= bit;

@@ -1,7 +1,7 @@
-//! Where an answer stands: what the readers of all dialects have in common.
+//! The phase of an answer, which the readers of all dialects have in common.
 use super::Ending;
 
-/// Where the answer stands. The table is in the head of the room.
+/// The phase of an answer. The diagram is at the top of [`super`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum Phase {
     #[default]
@@ -29,7 +29,7 @@ impl Phase {
         }
     }
 
-    /// Another choice goes on after one has finished, or the same one after all.
+    /// Another choice continues after one has finished, or the same choice continues after all.
     pub(super) fn reopened(self) -> Self {
         match self {
             Self::Finished => Self::Content,
@@ -52,7 +52,7 @@ impl Phase {
         }
     }
 
-    /// The container of the answer has no end, whatever its last element said.
+    /// The container of the answer is incomplete, whatever its last element states.
     pub(super) fn cut_off(self) -> Self {
         match self {
             Self::Finished | Self::Complete => Self::Content,

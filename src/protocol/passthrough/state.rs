@@ -1,8 +1,8 @@
-//! What of an answer of Responses lives at the account that made it, beside the response: items that a later request may name
-//! in place of sending them, and reasoning that nobody else can read.
+//! The parts of a Responses answer that exist only at its account, besides the response: items that a later request may
+//! name instead of sending them, and reasoning that nobody else can read.
 use crate::protocol::json;
 
-/// The names of the first items of `output`, if they are kept there, and the mark of the last sealed reasoning.
+/// The names of the first items of `output`, if they are stored there, and the mark of the last encrypted reasoning.
 pub(super) fn state_of(output: &[u8], is_kept: bool) -> Vec<String> {
     let mut names = Vec::new();
     let mut sealed = None;
@@ -27,16 +27,16 @@ pub(super) fn state_of(output: &[u8], is_kept: bool) -> Vec<String> {
     names
 }
 
-/// What sealed reasoning is known by: its end, for beginnings are alike.
+/// The mark that identifies encrypted reasoning: its end, because the beginnings are alike.
 pub fn mark(sealed: &str) -> Option<&str> {
     sealed.get(sealed.len().checked_sub(MARK)?..)
 }
 
-/// Items that are remembered of one answer: whoever names any of its items names one of the first.
+/// Most items that are remembered of one answer: a request that names any of its items also names one of the first.
 const MOST: usize = 4;
-/// Bytes of an id.
+/// Longest id, in bytes.
 const LONGEST: usize = 200;
-/// Bytes of sealed reasoning that tell it from all other.
+/// Length of the mark, in bytes.
 pub const MARK: usize = 64;
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What vendors sell beside the writing of answers, and how much of it a request asks for or an answer states.
+//! Endpoints other than generation: what they are billed for, and how much of it a request asks for or an answer
+//! states.
 use std::borrow::Cow;
 
 use memchr::memmem;
@@ -7,29 +8,29 @@ use crate::protocol::hub::units::{Picture, Units, Word};
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
 use crate::protocol::{json, sound};
 
-/// A kind of endpoint, by what it sells.
+/// A kind of endpoint, by what it is billed for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Trade {
-    /// Pictures as OpenAI makes them.
+    /// Images, in the form of OpenAI.
     Pictures,
-    /// Pictures as Google's Imagen predicts them.
+    /// Images, in the form of Google's Imagen (`:predict`).
     Predictions,
-    /// Order among documents.
+    /// Reranking of documents.
     Rerank,
-    /// Text that is spoken.
+    /// Text to speech.
     Speech,
-    /// Sound that is written down.
+    /// Transcription of audio.
     Transcript,
-    /// Vectors of text.
+    /// Embeddings of text.
     Vectors,
 }
 
-/// What is asked of the fields of a request, whether it is JSON or a form.
+/// Reads the fields of a request, which is JSON or a form.
 pub type Fields<'a> = dyn Fn(&str) -> Option<Cow<'a, [u8]>> + 'a;
 
 impl Trade {
-    /// What a request asks for, as far as that is known before it is answered. `field` gives the value of a field as JSON, or of a
-    /// form as it stands.
+    /// What a request asks for, as far as that is known before the answer. `field` returns the value of a field: JSON,
+    /// or the plain text of a form's field.
     pub fn asked(self, field: &Fields<'_>) -> Stated {
         let word =
             |name: &str| field(name).map_or_else(Word::default, |value| Word::of(&plain(&value)));
@@ -83,7 +84,7 @@ impl Trade {
         }
     }
 
-    /// What the whole body of an answer states beside its `usage`.
+    /// What the body of an answer states besides its `usage`.
     pub fn stated(self, body: &[u8]) -> Stated {
         let mut stated = Stated::default();
         let Ok(members) = json::look(body) else {
@@ -106,7 +107,7 @@ impl Trade {
                 units.images = value("predictions").map_or(0, made);
             }
             Self::Rerank | Self::Vectors => return billed(value("meta").unwrap_or_default()),
-            // Whisper writes it as a text, too.
+            // Whisper also writes it as a string.
             Self::Transcript => {
                 let seconds = value("duration").and_then(|value| plain(value).parse().ok());
                 units.audio_ms = seconds.map_or(0, millis);
@@ -116,7 +117,7 @@ impl Trade {
         Stated::checked(stated.usage, stated.extras)
     }
 
-    /// What an answer states in all: what its `usage` says, and of the rest what that leaves out.
+    /// What an answer states in total: its `usage`, and the other values where the usage lacks them.
     pub fn completed(self, stated: Option<Stated>, body: &[u8]) -> Option<Stated> {
         let beside = self.stated(body);
         let Some(mut stated) = stated else {
@@ -132,7 +133,7 @@ impl Trade {
         Some(stated)
     }
 
-    /// Whether what it takes is text, which can be estimated where nobody states it.
+    /// Whether the input is text, whose tokens can be estimated if nobody states them.
     pub const fn takes_text(self) -> bool {
         matches!(self, Self::Rerank | Self::Vectors)
     }
@@ -171,7 +172,7 @@ fn plain(value: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// A count that is not negative; one that is no number, or no possible one, is none.
+/// A non-negative count; `None` if the value is not a number, or an impossible one.
 fn whole(value: &[u8]) -> Option<u64> {
     let count: f64 = plain(value).parse().ok()?;
     (count.is_finite() && count >= 0.0).then(|| thousandths(count * 1e3) / 1_000)
@@ -194,14 +195,14 @@ fn thousandths(value: f64) -> u64 {
     value.round() as u64
 }
 
-/// Pictures of one request; vendors make ten at most.
+/// Most images of one request; vendors permit ten at most.
 const MOST_IMAGES: u64 = 1_000;
 
-/// Pictures that Imagen makes for who does not say how many.
+/// The number of images that Imagen generates if the request states none.
 /// Source: ai.google.dev/gemini-api/docs/imagen, `numberOfImages`: 4 by default.
 const PREDICTED: u64 = 4;
 
-/// Documents that one search covers. Source: docs.cohere.com, how pricing works.
+/// The number of documents that one search covers. Source: docs.cohere.com, how pricing works.
 const SEARCHED: u64 = 100;
 
 #[cfg(test)]

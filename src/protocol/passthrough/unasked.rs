@@ -1,5 +1,5 @@
-//! Takes out of a Chat stream what only Weir asked for: the chunk with the usage, and `"usage":null` in the others. The rest
-//! keeps its bytes.
+//! Removes from a Chat stream the usage that only Weir requested: the chunk with the usage, and `"usage":null` in the
+//! others. All other bytes stay the same.
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use memchr::memmem;
 use crate::protocol::json::{self, Edit, Members, Pieces};
 use crate::protocol::sse::{Frame, Frames};
 
-/// The bytes of whole frames, as a client gets them that did not ask for usage.
+/// The bytes of whole frames, for a client that did not request usage.
 pub(super) fn hidden(pieces: Pieces, limit: usize) -> Pieces {
     let names_usage = |piece: &Bytes| memmem::find(piece, USAGE).is_some();
     if !pieces.iter().any(names_usage) {
@@ -23,9 +23,9 @@ pub(super) fn hidden(pieces: Pieces, limit: usize) -> Pieces {
 
 fn cut(piece: &Bytes, limit: usize, left: &mut Pieces) {
     let mut frames = Frames::with_limit(limit);
-    // Up to here everything is in `left`, or is to be left out.
+    // Everything up to here is either in `left` or shall be left out.
     let mut done = 0;
-    // The frames are whole, so none is too long and nothing is held.
+    // The frames are complete, so none is too long and nothing is held.
     let _ = frames.push(piece, |frame| {
         let Some(verdict) = verdict(&frame) else {
             return;
@@ -47,11 +47,11 @@ fn cut(piece: &Bytes, limit: usize, left: &mut Pieces) {
     left.push(piece.slice(done..));
 }
 
-/// What is to be done with a frame.
+/// What happens to a frame.
 enum Verdict {
-    /// It is left out.
+    /// The frame is left out.
     Drop,
-    /// Its `usage` is.
+    /// Only its `usage` is left out.
     Cut(Members),
 }
 
@@ -68,7 +68,7 @@ fn verdict(frame: &Frame<'_>) -> Option<Verdict> {
     is_empty.then_some(Verdict::Drop)
 }
 
-/// Where `part` begins, which lies in `whole`.
+/// The offset of `part` within `whole`.
 fn offset(whole: &[u8], part: &[u8]) -> usize {
     let offset = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
     offset.min(whole.len())

@@ -1,8 +1,9 @@
-//! Which events of a stream are deltas of plain text, and where in them the text stands.
+//! Recognizes deltas of plain text in a stream, and finds the text in them.
 //!
-//! Strict: an event that carries anything beside text which another event could not repeat (log probabilities, a tool
-//! call, a citation) is none. An event may also end the text; then it alone may carry whatever comes with the end. And in
-//! Chat it may say the role, which is said once: clients join two of them, or miss none.
+//! Recognition is strict: an event that carries anything besides text which another event could not repeat (log
+//! probabilities, a tool call, a citation) does not count. An event may also end the text; then it alone carries what
+//! belongs to the end. In Chat an event may have the role, which must be sent once: some clients concatenate two roles,
+//! others need one.
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -11,13 +12,13 @@ use crate::protocol::Dialect;
 use crate::protocol::json::{self, Edit, Members, elements, object, string};
 use crate::protocol::sse::Frame;
 
-/// What one event is to somebody who regroups text.
+/// The kind of an event, for regrouping.
 #[derive(Debug)]
 pub(super) enum Seen {
-    /// Says nothing whose place among the others matters: a ping, a comment.
+    /// An event whose place among the others does not matter: a ping, a comment.
     Aside,
     Other,
-    /// Says the role of this block, and no text that could be regrouped.
+    /// An event with the role of this block and without text that could be regrouped.
     Role(Vec<u8>),
     Text(Delta),
 }
@@ -25,18 +26,18 @@ pub(super) enum Seen {
 /// A delta of text.
 #[derive(Debug)]
 pub(super) struct Delta {
-    /// Tells the block of the answer that it belongs to.
+    /// Identifies the block of the answer.
     pub slot: Vec<u8>,
     pub text: String,
-    /// Where the text stands in the data, quotes included.
+    /// The position of the text in the data, including its quotes.
     pub at: Range<usize>,
-    /// Whether it also says that the answer is over.
+    /// Whether the event also ends the answer.
     pub closing: bool,
-    /// The object in the data that also says the role.
+    /// The object in the data that also contains the role.
     pub role_in: Option<Range<usize>>,
 }
 
-/// The data without the role that stands in this object of it.
+/// The data without the role in this object.
 pub(super) fn without_role(data: &Bytes, object_at: &Range<usize>) -> Option<Bytes> {
     let inner = data.slice(object_at.clone());
     let members = object(&inner)?;
@@ -180,7 +181,7 @@ impl<'a> Part<'a> {
         })
     }
 
-    /// The element of an array that has one.
+    /// The only element of an array; `None` if it has none or several.
     fn only_element(&self) -> Option<Self> {
         let elements = elements(self.raw())?;
         match elements.as_slice() {
@@ -189,11 +190,11 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// A string that is not empty as the text of a delta.
+    /// The delta for a non-empty string.
     fn text(&self, slot: Vec<u8>, closing: bool) -> Option<Delta> {
         let raw = self.raw();
         let text = string(raw)?;
-        // Half of a surrogate pair, whose other half may be in the next event: only the bytes themselves can say it.
+        // A lone surrogate, whose other half may be in the next event: only the original bytes can express it.
         let lost = text.contains('\u{fffd}') && raw.contains(&b'\\');
         (!text.is_empty() && !lost).then(|| Delta {
             slot,
@@ -218,7 +219,7 @@ impl<'a> Object<'a> {
         Some(self.part.inner(&span))
     }
 
-    /// The raw value of a member; empty when there is none.
+    /// The raw value of a member; empty if there is none.
     fn raw(&self, name: &str) -> &'a [u8] {
         let raw = self.part.raw();
         self.members.value(raw, name).unwrap_or_default()
@@ -232,7 +233,7 @@ impl<'a> Object<'a> {
         self.members.has(self.part.raw(), name)
     }
 
-    /// Whether every other member says nothing.
+    /// Whether every other member is empty.
     fn has_only(&self, names: &[&str]) -> bool {
         let raw = self.part.raw();
         self.members.iter().all(|member| {

@@ -1,27 +1,28 @@
-//! Where a text that arrives piece by piece falls into units.
+//! Splits a text that arrives piece by piece into units.
 //!
-//! The units depend on the text alone, not on how it is cut: a boundary is known once the first character behind it is.
+//! The units depend only on the text, not on how it is divided into pieces: a boundary is known as soon as the first
+//! character behind it is.
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::Unit;
 
-/// Cuts one text.
+/// Splits one text.
 #[derive(Debug)]
 pub(super) struct Units {
     unit: Unit,
-    /// The unit that has begun.
+    /// The incomplete unit.
     held: String,
     place: Place,
 }
 
-/// Where the last character leaves a text.
+/// The position after the last character.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Place {
     /// Within a word or a sentence.
     Inside,
-    /// Behind a full stop of the kind that needs white space after it.
+    /// Behind a full stop that only counts if white space follows.
     Stop,
-    /// Behind a full stop that needs none, or a character that is a word of its own.
+    /// Behind a full stop that needs no white space, or behind a character that is a word of its own.
     Full,
     /// Behind the white space after a unit.
     Space,
@@ -36,7 +37,7 @@ impl Units {
         }
     }
 
-    /// Takes the next piece of the text; shows every unit that it completes.
+    /// Adds the next piece of the text; emits every unit that it completes.
     pub(super) fn push(&mut self, text: &str, mut on: impl FnMut(&str)) {
         if self.unit == Unit::Character {
             return self.push_characters(text, on);
@@ -54,7 +55,7 @@ impl Units {
         }
     }
 
-    /// The end of the text: what is held of its last unit.
+    /// The text has ended: returns the rest of its last unit.
     pub(super) fn take(&mut self) -> String {
         self.place = Place::Inside;
         std::mem::take(&mut self.held)
@@ -64,7 +65,7 @@ impl Units {
         self.held.push_str(text);
         let last = self.held.grapheme_indices(true).next_back();
         let last = match last {
-            // More may come that belongs to the last one.
+            // The last character may still be incomplete.
             Some((at, _)) if self.held.len() - at <= MAX_CHARACTER => at,
             _ => self.held.len(),
         };
@@ -75,7 +76,7 @@ impl Units {
         self.held = rest;
     }
 
-    /// Whether a unit begins with this character.
+    /// Whether this character begins a unit.
     fn begins(&mut self, character: char) -> bool {
         let before = self.place;
         let (begins, place) = match self.unit {
@@ -121,7 +122,7 @@ fn sentence(before: Place, character: char, held: &str) -> (bool, Place) {
         '\n' => Place::Space,
         _ if white && !begins && before != Place::Inside => Place::Space,
         '。' | '！' | '？' | '｡' | '．' => Place::Full,
-        // The number of an item in a list.
+        // The number of a list item.
         '.' if is_number(held) => Place::Inside,
         _ if is_stop(character) && before != Place::Full => Place::Stop,
         _ if !begins && (is_stop(character) || is_closing(character)) => match before {
@@ -140,7 +141,7 @@ fn is_stop(character: char) -> bool {
     )
 }
 
-/// What may follow the end of a sentence and still belongs to it.
+/// Whether the character still belongs to the sentence that ended before it.
 fn is_closing(character: char) -> bool {
     matches!(
         character,
@@ -161,7 +162,7 @@ fn is_closing(character: char) -> bool {
     )
 }
 
-/// Looks at no long text: it is asked at every full stop.
+/// Whether the held text is only a number. Long text is not examined, because this is called at every full stop.
 fn is_number(held: &str) -> bool {
     if held.len() > LONGEST_NUMBER {
         return false;
@@ -170,7 +171,7 @@ fn is_number(held: &str) -> bool {
     !held.is_empty() && held.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether it belongs to a script that is written without spaces.
+/// Whether the character belongs to a script without spaces.
 fn stands_alone(character: char) -> bool {
     matches!(character,
         '\u{2e80}'..='\u{2fdf}' // radicals
@@ -182,13 +183,13 @@ fn stands_alone(character: char) -> bool {
         | '\u{20000}'..='\u{3ffff}')
 }
 
-/// Text held at most, bytes.
+/// Most text that is held, in bytes.
 const MAX_HELD: usize = 64 << 10;
 
-/// Longest number of an item in a list with the white space before it, bytes.
+/// Longest number of a list item, including the white space before it, in bytes.
 const LONGEST_NUMBER: usize = 32;
 
-/// Longest character held, bytes. A flag or a family of emoji has some thirty.
+/// Longest character that is held, in bytes. A flag or a family of emoji has about thirty.
 const MAX_CHARACTER: usize = 1 << 10;
 
 #[cfg(test)]
@@ -233,7 +234,7 @@ mod tests {
             ],
         );
         check(Unit::Sentence, &["Wait… ", "v1.2 is out."]);
-        // No list has so many items.
+        // The number is too long for a list item.
         check(
             Unit::Sentence,
             &[&format!("{}. ", "1".repeat(33)), "Is that all?"],

@@ -29,7 +29,7 @@ pub(super) fn tell(mut message: Value, stream: &mut Stream) -> Option<()> {
     Some(())
 }
 
-/// What comes piece by piece of a block, taken out of it.
+/// Removes the incremental content from a block and returns it as deltas.
 fn deltas(block: &mut Value) -> Vec<Value> {
     let kind = block
         .get("type")

@@ -1,4 +1,4 @@
-//! Gemini: a response, and the responses that it comes in.
+//! Gemini: a response, and the partial responses of its stream.
 use serde_json::{Value, json};
 
 use super::{Stream, append, overlay, set, take, take_list};
@@ -57,7 +57,7 @@ pub(super) fn gather(events: Vec<Value>) -> Option<Value> {
     Some(answer)
 }
 
-/// Puts a part behind the others; plain text of one kind goes on in the same part.
+/// Appends a part; plain text of the same kind extends the last part.
 fn join(parts: &mut Vec<Value>, part: Value) {
     let is_text = |part: &Value| {
         let names = part.as_object().into_iter().flat_map(|part| part.keys());

@@ -79,7 +79,7 @@ pub(super) fn gather(events: Vec<Value>) -> Option<Value> {
     Some(answer)
 }
 
-/// Takes a piece of a message into the message: texts that grow are put together, the others replaced.
+/// Merges a delta into the message: texts that grow are concatenated, other values are replaced.
 fn merge(message: &mut Value, piece: Value) {
     let Value::Object(piece) = piece else { return };
     for (name, value) in piece {
@@ -121,5 +121,5 @@ fn merge_call(calls: &mut Vec<Value>, mut call: Value) {
     }
 }
 
-/// Texts that are said once.
+/// Texts that are sent once and not concatenated.
 const FIXED: [&str; 5] = ["id", "name", "object", "role", "type"];

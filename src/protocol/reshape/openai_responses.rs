@@ -1,4 +1,4 @@
-//! Responses: the response, and the events on the way to it.
+//! Responses: the response, and the events of its stream.
 use serde_json::{Value, json};
 
 use super::{Stream, set, take, take_list};
@@ -27,7 +27,7 @@ pub(super) fn tell(response: Value, stream: &mut Stream) -> Option<()> {
     Some(())
 }
 
-/// Numbers events.
+/// Writes events with sequence numbers.
 struct Events<'a> {
     stream: &'a mut Stream,
     number: u64,

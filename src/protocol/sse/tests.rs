@@ -21,7 +21,7 @@ impl From<Frame<'_>> for Owned {
     }
 }
 
-/// Everything that a reader of these chunks sees, and how many bytes were complete after each chunk.
+/// Everything that a reader of these chunks gets, and the number of complete bytes of each chunk.
 fn read(chunks: &[&[u8]]) -> (Vec<Owned>, Vec<usize>, Vec<Owned>) {
     let mut frames = Frames::new();
     let mut seen = Vec::new();
@@ -47,7 +47,7 @@ fn read(chunks: &[&[u8]]) -> (Vec<Owned>, Vec<usize>, Vec<Owned>) {
     (seen, complete, tail)
 }
 
-/// The event and the data of each frame of a stream, after it has been split in every possible way.
+/// Checks the event and the data of each frame of a stream, for every possible division into chunks.
 #[track_caller]
 fn check(stream: &str, expected: &[(Option<&str>, &str)]) {
     let stream = stream.as_bytes();
@@ -66,7 +66,7 @@ fn check(stream: &str, expected: &[(Option<&str>, &str)]) {
     split_everywhere(stream);
 }
 
-/// Frames, tail and completeness are functions of the bytes, not of how they are cut.
+/// Frames, rest and completeness depend only on the bytes, not on the division into chunks.
 fn split_everywhere(stream: &[u8]) {
     let whole = read(&[stream]);
     for at in 0..=stream.len() {
@@ -86,7 +86,7 @@ fn split_everywhere(stream: &[u8]) {
     relays(&bytes);
 }
 
-/// What is relayed ends with a frame every time, and nothing is lost.
+/// Forwarded bytes always end with a frame, and nothing is lost.
 fn relays(chunks: &[&[u8]]) {
     let mut frames = Frames::new();
     let mut out = Vec::new();

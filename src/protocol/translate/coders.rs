@@ -27,7 +27,7 @@ pub enum Encoder {
 }
 
 impl Decoder {
-    /// `wrapped` are the names of tools whose input is free text inside an object: models forget the object.
+    /// `wrapped` are the names of tools whose input is free text inside an object: models sometimes omit the object.
     pub fn new(
         upstream: UpstreamDialect,
         quirks: &Quirks,
@@ -63,7 +63,8 @@ impl Decoder {
         }
     }
 
-    /// Whether it was said why the answer ends, and [`Event::Stop`] waits for the end: some vendors go on after it.
+    /// Whether the stop reason has come, and [`Event::Stop`] is held back until the end because some vendors send more
+    /// content after it.
     pub fn has_stopped(&self) -> bool {
         match self {
             Self::Gemini(decoder) => decoder.has_stopped(),
@@ -110,7 +111,7 @@ impl Encoder {
         }
     }
 
-    /// What could not be said to the client.
+    /// What could not be expressed to the client.
     pub fn losses(&self) -> &Losses {
         match self {
             Self::Anthropic(encoder) => encoder.losses(),
@@ -121,7 +122,7 @@ impl Encoder {
     }
 }
 
-/// A request for one candidate upstream.
+/// Encodes a request for one candidate upstream.
 pub fn ask(
     upstream: UpstreamDialect,
     request: &Request,
@@ -135,7 +136,7 @@ pub fn ask(
     }
 }
 
-/// A whole answer of an upstream.
+/// Decodes a whole answer of an upstream.
 pub fn read(
     upstream: UpstreamDialect,
     body: &[u8],
@@ -154,7 +155,7 @@ pub fn read(
     }
 }
 
-/// A whole answer for a client.
+/// Encodes a whole answer for a client.
 pub fn tell(
     client: Dialect,
     response: &Response,

@@ -1,7 +1,7 @@
-//! The counting endpoints: what they are asked, what they answer.
+//! The requests and answers of the counting endpoints.
 //!
-//! Each takes what its dialect's generation endpoint takes, less what has nothing to do with the prompt; one member too
-//! many is refused.
+//! Each accepts the request of its dialect's generation endpoint, without the members that do not belong to the prompt;
+//! it refuses any other member.
 use serde::Deserialize;
 
 use crate::protocol::hub::read::Object;
@@ -14,7 +14,7 @@ pub fn has_endpoint(dialect: UpstreamDialect) -> bool {
     dialect == UpstreamDialect::Gemini || COUNTED.iter().any(|(counts, _)| *counts == dialect)
 }
 
-/// A generation request of `upstream` as its counting endpoint wants it. `model` is the upstream's name.
+/// Converts a generation request of `upstream` to the form of its counting endpoint. `model` is the upstream's name.
 pub fn request(upstream: UpstreamDialect, model: &str, generate: &[u8]) -> Option<Vec<u8>> {
     if upstream == UpstreamDialect::Gemini {
         let members = json::scan(generate).ok()?;
@@ -44,7 +44,7 @@ pub fn request(upstream: UpstreamDialect, model: &str, generate: &[u8]) -> Optio
     Some(out)
 }
 
-/// What is to be counted in a client's request: Gemini wraps it when there is more than contents.
+/// The part of a client's request that is counted: Gemini wraps it if there is more than contents.
 pub fn prompt(client: Dialect, body: &[u8]) -> &[u8] {
     if client != Dialect::Gemini {
         return body;
@@ -56,7 +56,7 @@ pub fn prompt(client: Dialect, body: &[u8]) -> &[u8] {
         .unwrap_or(body)
 }
 
-/// A client's Gemini request for a model of another name: where it is wrapped, the name stands in it once more.
+/// A client's Gemini request with another model name: a wrapped request contains the name a second time.
 pub fn renamed(body: &bytes::Bytes, model: &str) -> Option<json::Pieces> {
     let members = json::scan(body).ok()?;
     let inner = members.span(body, "generateContentRequest")?;
@@ -68,7 +68,7 @@ pub fn renamed(body: &bytes::Bytes, model: &str) -> Option<json::Pieces> {
     Some(json::set(body, &members, &edits))
 }
 
-/// The tokens that an answer of `upstream` states.
+/// The number of tokens in an upstream's answer.
 pub fn read(upstream: UpstreamDialect, body: &[u8]) -> Option<u64> {
     let counted: Counted = serde_json::from_slice(body).ok()?;
     match upstream {

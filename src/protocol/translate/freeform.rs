@@ -1,8 +1,9 @@
-//! The text inside `{"input":"…"}`, fragment by fragment: what a freeform tool gets where the upstream knows only functions.
+//! Extracts the text inside `{"input":"…"}`, fragment by fragment: the input of a freeform tool if the upstream has
+//! only functions.
 //!
 //! ```text
 //!  Head ── {"input":" ──► Text ── " ──► Done
-//!    └── anything else ──► Whole: nothing until the end, then what can be read
+//!    └── anything else ──► Whole: no output until the end, then as much as can be read
 //! ```
 use serde_json::Value;
 
@@ -12,9 +13,9 @@ use crate::protocol::hub::names::FREEFORM_FIELD;
 #[derive(Debug, Default)]
 pub struct Freeform {
     state: State,
-    /// What was not read yet, or everything, where it may have another form.
+    /// The unread text; everything, while the form is not known.
     all: String,
-    /// Bytes of `all` that were read.
+    /// The number of bytes of `all` that were read.
     read: usize,
 }
 
@@ -28,7 +29,7 @@ enum State {
 }
 
 impl Freeform {
-    /// Takes a fragment and gives the text that it adds.
+    /// Adds a fragment and returns the text that it adds.
     pub fn push(&mut self, fragment: &str) -> String {
         self.all.push_str(fragment);
         if self.state == State::Head {
@@ -50,12 +51,12 @@ impl Freeform {
         text
     }
 
-    /// Bytes that are kept.
+    /// The number of bytes that are kept.
     pub fn held(&self) -> usize {
         self.all.len()
     }
 
-    /// The end: the text that is still missing.
+    /// The arguments have ended: returns the text that is still missing.
     pub fn finish(self) -> String {
         match self.state {
             State::Done | State::Text => String::new(),
@@ -84,7 +85,7 @@ impl Freeform {
     }
 }
 
-/// The text in whole arguments: the one field; failing that, the arguments as they are.
+/// The text in complete arguments: the value of the one field; if there is none, the arguments as they are.
 pub fn whole(args: &str) -> String {
     match serde_json::from_str::<Value>(args) {
         Ok(Value::Object(mut object)) => match object.remove(FREEFORM_FIELD) {
@@ -116,7 +117,7 @@ fn head(text: &str) -> Head {
     Head::Ends(text.len() - rest.len())
 }
 
-/// The escape at the start of `text`: its length and what it stands for; `None` = it is cut.
+/// The escape at the start of `text`: its length and its character; `None` = it is incomplete.
 fn escape(text: &str) -> Option<(usize, String)> {
     let length = match text.as_bytes().get(1)? {
         b'u' => {
@@ -124,7 +125,7 @@ fn escape(text: &str) -> Option<(usize, String)> {
                 .get(2..6)
                 .and_then(|digits| u32::from_str_radix(digits, 16).ok());
             match high {
-                // Half of a pair: the other half belongs to it.
+                // A surrogate pair needs its second half.
                 Some(0xD800..=0xDBFF) if text.len() < 12 => return None,
                 Some(0xD800..=0xDBFF) => 12,
                 None if text.len() < 6 => return None,

@@ -1,4 +1,5 @@
-//! Characters that the upstream cut in two: the first half at the end of one event, the second at the beginning of the next.
+//! Joins characters that the upstream split: the first half is at the end of one event, the second at the beginning of
+//! the next.
 use std::borrow::Cow;
 
 use crate::protocol::hub::block::SegmentKind;
@@ -6,16 +7,16 @@ use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::Event;
 use crate::protocol::json::surrogates::{half, is_high, joined};
 
-/// Joins what the marks of [`surrogates`](crate::protocol::json::surrogates) stand for.
+/// Joins the surrogates that the marks of [`surrogates`](crate::protocol::json::surrogates) stand for.
 #[derive(Debug, Default)]
 pub struct Halves {
-    /// Whether a mark was made: else no text is looked at.
+    /// Whether there has been a mark; otherwise no text is examined.
     met: bool,
-    /// The half that waits for its other, and the text that it belongs to.
+    /// The half that waits for the other one, and the text that it belongs to.
     held: Option<(Place, u16)>,
 }
 
-/// Which text a delta goes on with.
+/// The text that a delta continues.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Place {
     Args(usize),
@@ -25,7 +26,7 @@ enum Place {
 }
 
 impl Halves {
-    /// There are marks in what comes.
+    /// From now on the texts contain marks.
     pub const fn meet(&mut self) {
         self.met = true;
     }
@@ -98,5 +99,5 @@ impl Place {
     }
 }
 
-/// What stands for a half without its other.
+/// Replaces a half without its other half.
 const LOST: &str = "\u{fffd}";

@@ -1,8 +1,9 @@
-//! Ids of calls that a client can keep apart through a whole conversation.
+//! Makes ids of calls unique within a whole conversation.
 //!
-//! Some upstreams give every call of an answer one id, or begin to count anew in every answer (`functions.Bash:0`); clients that
-//! go by the id then take the second call for the first. What is already taken, in the client's own spelling, gets a number. Nothing
-//! is remembered: the history that comes back says which ids are taken.
+//! Some upstreams give every call of an answer the same id, or restart counting in every answer (`functions.Bash:0`);
+//! clients that rely on the id then mistake the second call for the first. An id that is already taken, in the client's
+//! own spelling, gets a number. Nothing needs to be remembered: the history that the client sends back contains the
+//! taken ids.
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
@@ -15,15 +16,15 @@ use crate::protocol::hub::target::ToolIds;
 /// The ids of one conversation.
 #[derive(Debug, Default)]
 pub struct Ids {
-    /// As which form the client will send them back; `None` = as they are.
+    /// The form in which the client will send them back; `None` = unchanged.
     rule: Option<ToolIds>,
     taken: HashSet<String>,
-    /// The last number that an id of the upstream's got.
+    /// The last number that was given to an id of the upstream's.
     numbers: HashMap<String, usize>,
 }
 
 impl Ids {
-    /// Those that the history of `request` takes.
+    /// The ids in the history of `request`.
     pub fn of(request: &Request) -> Self {
         let calls = request.blocks().filter_map(|block| match block {
             Block::ToolCall(call) if !matches!(call.kind, CallKind::Server(_)) => Some(&call.id),
@@ -40,7 +41,7 @@ impl Ids {
         }
     }
 
-    /// The id for the client's eyes: `id`, unless that is taken.
+    /// The id to show to the client: `id`, unless that is taken.
     pub fn hand_out<'a>(&mut self, id: Cow<'a, str>) -> Cow<'a, str> {
         if self.take(&id) {
             return id;

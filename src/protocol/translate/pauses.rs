@@ -1,5 +1,5 @@
-//! Answers that the upstream paused because its own tools take long: Anthropic's `pause_turn`. Who speaks that dialect sends
-//! the answer back and gets the rest; a client of another dialect has no word for it, so it is done here.
+//! Continues answers that the upstream paused because its own tools take long: Anthropic's `pause_turn`. A client of
+//! that dialect sends the answer back and gets the rest; other dialects cannot express a pause, so Weir does it.
 //!
 //! ```text
 //!  answer ─ … ─ Stop(Pause) ─► paused ─ resume ─► answer ─ … ─ Stop(End)        one answer for the client, usage summed
@@ -10,32 +10,32 @@ use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::Event;
 use crate::protocol::hub::response::{Response, Spent, Stop};
 
-/// One answer in rounds.
+/// One answer in several rounds.
 #[derive(Debug, Default)]
 pub struct Pauses {
     recorder: Recorder,
-    /// Rounds that ended in a pause.
+    /// The number of rounds that ended in a pause.
     rounds: u32,
     paused: bool,
-    /// What the earlier rounds took.
+    /// The usage of the earlier rounds.
     before: Option<Spent>,
-    /// What this round took so far.
+    /// The usage of this round so far.
     round: Option<Spent>,
-    /// Calls of the earlier rounds: this round numbers its own from zero.
+    /// The number of calls in the earlier rounds: this round counts its own from zero.
     slots: usize,
-    /// Calls up to now.
+    /// The number of calls so far.
     seen: usize,
-    /// What the earlier rounds said, where answers are whole.
+    /// The content of the earlier rounds, if answers are whole.
     whole: Option<Response>,
 }
 
 impl Pauses {
-    /// The upstream's event as it came.
+    /// Records the upstream's unchanged event.
     pub fn record(&mut self, data: &[u8]) {
         self.recorder.push(data);
     }
 
-    /// Passes events on, but for the seams between rounds.
+    /// Passes events on, except for the ends and beginnings between rounds.
     pub fn on(
         &mut self,
         event: Event<'_>,
@@ -90,7 +90,7 @@ impl Pauses {
         }
     }
 
-    /// A whole answer: the last round with all before it, or `None` when it paused.
+    /// Adds a whole answer: returns all rounds together, or `None` if the upstream paused.
     pub fn whole(&mut self, body: &[u8], round: Response) -> Option<Response> {
         self.round = round.spent;
         let spent = self.spent();
@@ -114,12 +114,12 @@ impl Pauses {
         Some(answer)
     }
 
-    /// Whether the upstream waits to be asked to go on.
+    /// Whether the upstream has paused and waits for the next request.
     pub const fn is_paused(&self) -> bool {
         self.paused
     }
 
-    /// Begins the next round. The content of the assistant's turn so far, a JSON array.
+    /// Begins the next round. Returns the content of the assistant's turn so far, as a JSON array.
     pub fn resume(&mut self) -> Vec<u8> {
         self.paused = false;
         self.rounds += 1;
@@ -134,12 +134,12 @@ impl Pauses {
         self.whole.is_some()
     }
 
-    /// There is no next round: the whole answer as far as it came.
+    /// There is no next round: returns the whole answer so far.
     pub fn give_up(self) -> Option<Response> {
         self.whole
     }
 
-    /// What all rounds took.
+    /// The usage of all rounds.
     pub fn spent(&self) -> Option<Spent> {
         let (before, round) = (self.before, self.round);
         match (before, round) {
@@ -153,5 +153,5 @@ impl Pauses {
     }
 }
 
-/// How often an answer is continued.
+/// How often an answer is continued at most.
 const MOST_ROUNDS: u32 = 5;

@@ -1,5 +1,6 @@
-//! From an upstream's bytes to events, also where they do not come as they were asked for: whole instead of a stream, a stream
-//! instead of whole, errors in plain text, JSON that says one thing twice. Servers and gateways do all of it, and the content is there.
+//! Decodes an upstream's bytes into events, even if they do not have the requested form: a whole answer instead of a
+//! stream, a stream instead of a whole answer, errors in plain text, JSON with a member twice. Servers and gateways do
+//! all of these, and the content is there.
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -31,7 +32,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// `stamp` makes ids for calls that come without; `wrapped` are the tools whose arguments may be plain text.
+    /// `stamp` makes ids for calls that have none; `wrapped` are the tools whose arguments may be plain text.
     pub fn new(
         upstream: UpstreamDialect,
         quirks: Quirks,
@@ -47,12 +48,12 @@ impl Reader {
         }
     }
 
-    /// What comes next is another stream.
+    /// The next bytes are another stream.
     pub fn restart(&mut self) {
         self.decoder = self.decoder();
     }
 
-    /// Reads one frame, of which `data` is the data with [marks](surrogates::marked) for halves of characters.
+    /// Reads one frame; `data` is its data with [marks](surrogates::marked) in place of lone surrogates.
     pub fn push(
         &mut self,
         frame: &Frame<'_>,
@@ -62,7 +63,7 @@ impl Reader {
         if frame.is_silent() {
             return match unframed(frame) {
                 Some(body) => self.unstreamed(&surrogates::replaced(body), on),
-                // A comment: the upstream is alive.
+                // A comment shows that the upstream is alive.
                 None => on(Event::Ping),
             };
         }
@@ -81,12 +82,12 @@ impl Reader {
         }
     }
 
-    /// Whether it was said why the answer ends.
+    /// Whether the stop reason has come.
     pub fn has_stopped(&self) -> bool {
         self.decoder.has_stopped()
     }
 
-    /// The end of the bytes. Whether the answer had come to its end; `false` = it was cut.
+    /// The bytes have ended. Returns whether the answer was complete; `false` = it was cut off.
     pub fn finish(&mut self, on: &mut On<'_>) -> Result<bool, Violation> {
         self.decoder.finish(on)
     }
@@ -106,13 +107,13 @@ impl Reader {
         }
     }
 
-    /// A whole answer where a stream was asked for.
+    /// Reads a whole answer that came instead of a stream.
     fn unstreamed(&mut self, body: &[u8], on: &mut On<'_>) -> Result<(), Violation> {
         if let Some(said) = error::parse_event(self.upstream, body) {
             return on(Event::Error(said.to_wire()));
         }
         if self.upstream == UpstreamDialect::Gemini && body.starts_with(b"[") {
-            // Its stream without `alt=sse`.
+            // Gemini's stream without `alt=sse`.
             let elements: Vec<&RawValue> =
                 serde_json::from_slice(body).map_err(Violation::unreadable)?;
             return elements
@@ -131,7 +132,7 @@ impl Reader {
         }
     }
 
-    /// A stream where a whole answer was asked for.
+    /// Reads a stream that came instead of a whole answer.
     fn collect(&self, body: &[u8]) -> Result<Response, NoAnswer> {
         let mut decoder = self.decoder();
         let mut collector = Collector::default();
@@ -146,7 +147,7 @@ impl Reader {
             };
         };
         let mut frames = Frames::with_limit(body.len());
-        // No frame is longer than all of them.
+        // No frame can exceed the length of the body.
         let _ = frames.push(body, &mut on);
         frames.finish(&mut on);
         result?;
@@ -166,13 +167,13 @@ impl Reader {
     }
 }
 
-/// The JSON of a frame that is no event.
+/// The JSON of a frame without the framing of an event.
 fn unframed<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
     let raw = without_mark(frame.raw).trim_ascii();
     matches!(raw.first(), Some(b'{' | b'[')).then_some(raw)
 }
 
-/// What an event that is called an error says in plain text.
+/// The error in an event with the name `error` and plain text.
 fn plain_error(frame: &Frame<'_>) -> Option<WireError> {
     let said = frame.data.trim_ascii();
     if frame.event != Some(b"error") || matches!(said.first(), None | Some(b'{' | b'[' | b'"')) {
@@ -183,7 +184,7 @@ fn plain_error(frame: &Frame<'_>) -> Option<WireError> {
     Some(WireError::new(ErrorKind::Api, text))
 }
 
-/// Whether a whole answer is a stream of events after all.
+/// Whether the body of a whole answer is a stream of events.
 fn is_stream(body: &[u8]) -> bool {
     let body = without_mark(body).trim_ascii_start();
     [&b"data:"[..], b"event:", b":", b"id:", b"retry:"]
@@ -191,7 +192,7 @@ fn is_stream(body: &[u8]) -> bool {
         .any(|field| body.starts_with(field))
 }
 
-/// The same JSON with every member once, if one that is said twice keeps it from being read. The last one counts, as it does for the
+/// The same JSON with every member once, if a repeated member made it unreadable. The last one counts, as in the
 /// vendors' SDKs.
 fn once(why: &Violation, data: &[u8]) -> Option<Vec<u8>> {
     if !why.message.contains("duplicate field") {
@@ -201,7 +202,7 @@ fn once(why: &Violation, data: &[u8]) -> Option<Vec<u8>> {
     serde_json::to_vec(&value).ok()
 }
 
-/// What can be put right of what cannot be read, and how it is called.
+/// Repairs unreadable JSON if possible; also returns the violation.
 fn mended(why: &Violation, data: &[u8]) -> Option<(Violation, Vec<u8>)> {
     if let Some(once) = once(why, data) {
         let what = "an object has a member twice";

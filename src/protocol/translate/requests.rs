@@ -1,4 +1,4 @@
-//! What can be asked of a request before anybody is chosen to serve it.
+//! What is known of a request before an account is chosen to serve it.
 use std::borrow::Cow;
 
 use crate::protocol::hub::block::Block;
@@ -8,13 +8,15 @@ use crate::protocol::hub::{estimate as hub_estimate, history};
 use crate::protocol::json::{Document, Members, surrogates};
 use crate::protocol::{Dialect, anthropic, gemini, openai_chat, openai_responses};
 
-/// Reads a client's request. Of a Gemini client, whose path says more, only the body: see [`decode_gemini`].
+/// Decodes a client's request. For a Gemini client, whose path contains the model and the delivery, see
+/// [`decode_gemini`].
 pub fn decode(client: Dialect, body: &[u8]) -> Result<Request, RequestFault> {
     bounded(client, body)?;
     read(client, &Document::new(&surrogates::replaced(body)), whole())
 }
 
-/// As [`decode`], of a body whose `members` are known; of a Gemini client with what its path says.
+/// The same as [`decode`], for a body whose `members` are known; for a Gemini client, also with the values from its
+/// path.
 pub fn decode_scanned(
     client: Dialect,
     (body, members): (&[u8], &Members),
@@ -27,11 +29,11 @@ pub fn decode_scanned(
     }
 }
 
-/// What is read of a request costs memory for each thing in it, however little that says. What no model reads is not read
-/// here either: every object and every value is a token at least.
+/// Limits the number of values in a request: decoding takes memory for each of them, however short it is. More values
+/// than a model can read are refused: every object and every value is at least one token.
 fn bounded(client: Dialect, body: &[u8]) -> Result<(), RequestFault> {
     let within = |(objects, commas)| objects <= MOST_OBJECTS && commas <= MOST_COMMAS;
-    // Cheap, and true of nearly everything: those within texts are counted along.
+    // A cheap upper bound, which suffices for almost every body: it also counts characters within texts.
     let most = |byte| memchr::memchr_iter(byte, body).count();
     if body.len() <= MOST_OBJECTS || within((most(b'{'), most(b','))) || within(counted(body)) {
         return Ok(());
@@ -42,7 +44,7 @@ fn bounded(client: Dialect, body: &[u8]) -> Result<(), RequestFault> {
     Err(RequestFault::new(place(client), message))
 }
 
-/// How many objects and commas stand in a body, outside its texts.
+/// The number of objects and commas in a body, outside of its texts.
 fn counted(body: &[u8]) -> (usize, usize) {
     let (mut objects, mut commas, mut at) = (0, 0, 0);
     while let Some(&byte) = body.get(at) {
@@ -70,12 +72,12 @@ fn counted(body: &[u8]) -> (usize, usize) {
     (objects, commas)
 }
 
-/// Objects in a request that is translated: a message, a part, a tool, a schema within one.
+/// Most objects in a translated request: messages, parts, tools, nested schemas.
 const MOST_OBJECTS: usize = 200_000;
-/// Commas in it: as many values.
+/// Most commas, and so most values, in a translated request.
 const MOST_COMMAS: usize = 1_000_000;
 
-/// Where a conversation stands.
+/// The member that contains the conversation.
 const fn place(client: Dialect) -> &'static str {
     match client {
         Dialect::Anthropic | Dialect::OpenaiChat => "messages",
@@ -84,7 +86,7 @@ const fn place(client: Dialect) -> &'static str {
     }
 }
 
-/// What a path says that says nothing.
+/// The path values for a request whose path has none.
 const fn whole() -> (&'static str, gemini::Delivery) {
     ("", gemini::Delivery::Whole)
 }
@@ -105,7 +107,7 @@ fn read(
     settled(request?)
 }
 
-/// Reads the request of a Gemini client, whose path says the model and how the answer is to be delivered.
+/// Decodes the request of a Gemini client, whose path contains the model and the delivery.
 pub fn decode_gemini(
     body: &[u8],
     model: &str,
@@ -121,13 +123,14 @@ thread_local! {
     static DECODES: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// How many requests this thread has decoded.
+/// The number of requests that this thread has decoded.
 #[cfg(test)]
 pub(crate) fn decodes() -> u64 {
     DECODES.get()
 }
 
-/// What is put in order for every target: calls that share an id are told apart, instructions in front of the first message lead.
+/// Repairs a request for every target: calls with the same id get distinct ids, and instructions before the first
+/// message become the system text.
 fn settled(mut request: Request) -> Result<Request, RequestFault> {
     let leading = request
         .turns
@@ -143,7 +146,7 @@ fn settled(mut request: Request) -> Result<Request, RequestFault> {
     }
     ask_what_instructs(&mut request);
     let is_empty = request.turns.iter().all(|turn| turn.blocks.is_empty());
-    // What stands in for a conversation is refused by its own name.
+    // An extra that replaces the conversation is refused by its own name.
     if is_empty && !request.is_refused_by_extras() {
         let what = match request.client {
             Dialect::Anthropic | Dialect::OpenaiChat => "message",
@@ -158,7 +161,7 @@ fn settled(mut request: Request) -> Result<Request, RequestFault> {
     Ok(request)
 }
 
-/// Instructions and nothing else are what OpenAI's models answer; elsewhere somebody has to ask.
+/// OpenAI's models answer requests that consist only of instructions; other models need a user's message.
 fn ask_what_instructs(request: &mut Request) {
     let is_openai = matches!(
         request.client,
@@ -179,7 +182,7 @@ fn ask_what_instructs(request: &mut Request) {
     request.turns.extend(last);
 }
 
-/// A guess at the tokens of a prompt.
+/// The estimated number of prompt tokens.
 pub fn estimate(request: &Request) -> u64 {
     hub_estimate::prompt(request)
 }

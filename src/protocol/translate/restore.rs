@@ -1,4 +1,4 @@
-//! Tools under the names that their client gave them, and free text where it declared free text.
+//! Restores the client's tool names in an answer, and free text for tools that the client declared as freeform.
 use std::borrow::Cow;
 
 use super::freeform::{self, Freeform};
@@ -15,7 +15,7 @@ use crate::protocol::hub::response::Response;
 pub struct Restore {
     names: Names,
     ids: Ids,
-    /// The freeform calls that are open, by slot.
+    /// The open freeform calls, by slot.
     freeform: Vec<(usize, Freeform)>,
 }
 
@@ -138,5 +138,5 @@ fn args(
     })
 }
 
-/// Most bytes of arguments that have not the form that was asked for.
+/// Most bytes of arguments that do not have the requested form.
 const MOST_HELD: usize = 16 << 20;

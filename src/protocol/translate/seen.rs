@@ -1,4 +1,4 @@
-//! What the relay will ask about an answer, noted as its events pass.
+//! Records what the relay needs to know about an answer while its events pass.
 use crate::protocol::error::{ErrorKind, WireError};
 use crate::protocol::hub::block::Block;
 use crate::protocol::hub::event::Event;
@@ -6,7 +6,7 @@ use crate::protocol::hub::response::{Response, Spent};
 use crate::protocol::written::Written;
 use crate::protocol::{Dialect, anthropic, gemini};
 
-/// What was seen of the answer.
+/// What is known of the answer.
 #[derive(Debug, Default)]
 pub struct Seen {
     pub committed: bool,
@@ -16,25 +16,25 @@ pub struct Seen {
     pub model: Option<String>,
     pub spent: Option<Spent>,
     pub terminal: Option<Terminal>,
-    /// Whether usage was stated only as the answer began.
+    /// Whether usage was stated only at the beginning of the answer.
     at_start: bool,
 }
 
 /// How a stream ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Terminal {
-    /// The client has a whole answer.
+    /// The client has a complete answer.
     Complete,
-    /// The upstream said an error, or something that cannot be translated; the client has an error event.
+    /// The upstream sent an error, or something that cannot be translated; the client has an error event.
     Failed(WireError),
-    /// The upstream paused: [`resume`](super::Translator::resume) or [`give_up`](super::Translator::give_up).
+    /// The upstream paused: call [`resume`](super::Translator::resume) or [`give_up`](super::Translator::give_up).
     Paused,
     /// The upstream's bytes ended before its answer did; the client has an error event.
     Truncated,
 }
 
 impl Seen {
-    /// Takes note of what the relay will ask, and makes errors fit for the client.
+    /// Records an event, and converts errors for the client.
     pub fn note<'e>(&mut self, event: Event<'e>, client: Dialect) -> Event<'e> {
         self.committed |= event.commits();
         self.read(&event);
@@ -64,7 +64,7 @@ impl Seen {
         }
     }
 
-    /// Whether what was spent is that of the whole answer, once it is complete.
+    /// Whether the usage is that of the whole answer, once the answer is complete.
     pub const fn is_settled(&self) -> bool {
         !self.at_start
     }
@@ -80,7 +80,7 @@ impl Seen {
         }
     }
 
-    /// A whole answer.
+    /// Records a whole answer.
     pub fn note_whole(&mut self, response: &Response) {
         for block in &response.blocks {
             match block {
@@ -102,13 +102,14 @@ impl Seen {
     }
 }
 
-/// The error in the words on which the client's programs act, and without what is between us and the upstream.
+/// The error in the wording to which the client's programs react, without details about Weir's credential at the
+/// upstream.
 pub fn for_client(client: Dialect, mut said: WireError) -> WireError {
     if matches!(
         said.kind,
         ErrorKind::Authentication | ErrorKind::Billing | ErrorKind::Permission
     ) {
-        // The caller's own credential is fine.
+        // The client's own credential is valid.
         return WireError::new(
             ErrorKind::BadGateway,
             "the upstream refused the credential of this gateway",
@@ -120,7 +121,7 @@ pub fn for_client(client: Dialect, mut said: WireError) -> WireError {
     match client {
         Dialect::Anthropic => anthropic::error::wording(said),
         Dialect::Gemini => gemini::error::wording(said),
-        // OpenAI's clients go by the code.
+        // OpenAI's clients rely on the code.
         Dialect::OpenaiChat | Dialect::OpenaiResponses => said,
     }
 }

@@ -1,4 +1,4 @@
-//! Stop strings for upstreams that do not look for them: the text is watched, and cut before the first one.
+//! Stop strings for upstreams that do not support them: the text is searched, and cut before the first one.
 use std::borrow::Cow;
 
 use crate::protocol::hub::block::Block;
@@ -6,13 +6,13 @@ use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::Event;
 use crate::protocol::hub::response::{Response, Stop};
 
-/// Watches the text of one answer.
+/// Searches the text of one answer.
 #[derive(Debug, Default)]
 pub struct Stops {
     strings: Vec<String>,
-    /// The end of the text, where a stop string may have begun. Shorter than the longest of them.
+    /// The end of the text, where a stop string may have begun. It is shorter than the longest stop string.
     held: String,
-    /// One was found; nothing follows.
+    /// Whether a stop string was found; nothing follows then.
     found: bool,
 }
 
@@ -25,7 +25,7 @@ impl Stops {
         }
     }
 
-    /// Passes events on until a stop string comes.
+    /// Passes events on until a stop string is found.
     pub fn on(
         &mut self,
         event: Event<'_>,
@@ -83,7 +83,7 @@ impl Stops {
     }
 }
 
-/// Where the first stop string begins, and which it is; of two at one place, the longer.
+/// The position of the first stop string, and the string itself; of two at the same position, the longer one.
 fn first<'s>(stops: &'s [String], text: &str) -> Option<(usize, &'s str)> {
     let found = stops
         .iter()
@@ -91,7 +91,7 @@ fn first<'s>(stops: &'s [String], text: &str) -> Option<(usize, &'s str)> {
     found.min_by_key(|(at, stop)| (*at, usize::MAX - stop.len()))
 }
 
-/// How many bytes at the end of `text` begin `stop`.
+/// The number of bytes at the end of `text` that may begin `stop`.
 fn overlap(text: &str, stop: &str) -> usize {
     stop.char_indices()
         .map(|(length, _)| length)

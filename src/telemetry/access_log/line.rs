@@ -1,4 +1,4 @@
-//! One outcome as one line of JSON: always the same fields in the same order, `null` where there is nothing to say.
+//! One outcome as one line of JSON: always the same fields in the same order, `null` for a missing value.
 //!
 //! The fields are documented in `docs/ACCESS_LOG.md`, which a test compares with what is written here.
 use std::io::Write as _;
@@ -8,17 +8,17 @@ use crate::outcome::{Affinity, FailureClass, Outcome, UsageSource};
 use crate::protocol::{Dialect, UpstreamDialect};
 use crate::telemetry::verdict::Verdict;
 
-/// The name of a member as it stands in a line, after another one.
+/// The name of a member as it is written after another member.
 macro_rules! name {
     ($name:literal) => {
         concat!(",\"", $name, "\":")
     };
 }
 
-/// Appends the line for `outcome`, `\n` included. Allocates nothing but the growth of `out`.
+/// Appends the line for `outcome`, including `\n`. Nothing is allocated except for the growth of `out`.
 ///
-/// Texts that a client controls are escaped, control characters of every kind included, and cut off where they are
-/// longer than any honest one.
+/// Texts that a client controls are escaped, including control characters of every kind, and cut if they are longer
+/// than any honest one.
 pub fn line(outcome: &Outcome, now: SystemTime, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
     object.time(name!("time"), now);
@@ -82,7 +82,7 @@ pub fn line(outcome: &Outcome, now: SystemTime, out: &mut Vec<u8>) {
     object.end();
 }
 
-/// How fast tokens came once they did; `None` where too little is known to say.
+/// The token rate after the first token, per second; `None` if too little is known to compute it.
 fn tokens_per_second(outcome: &Outcome) -> Option<u64> {
     let output = outcome.usage.as_ref()?.output;
     let first = outcome.time_to_first_token.filter(|_| outcome.stream)?;
@@ -91,7 +91,7 @@ fn tokens_per_second(outcome: &Outcome) -> Option<u64> {
     u64::try_from(per_second).ok().filter(|rate| *rate > 0)
 }
 
-/// Writes the members of one object. Member names are ours and need no escaping.
+/// Writes the members of one object. Member names are Weir's own and need no escaping.
 struct Object<'a> {
     out: &'a mut Vec<u8>,
     is_empty: bool,
@@ -137,7 +137,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// In 16 digits.
+    /// Writes a number in 16 hex digits.
     fn hex(&mut self, name: &'static str, value: Option<u64>) {
         self.name(name);
         match value {
@@ -152,14 +152,15 @@ impl<'a> Object<'a> {
         self.out.extend_from_slice(value);
     }
 
-    /// To the billionth of a dollar, as limits and ledger count: sums of floats end in noise.
+    /// Writes an amount in dollars, rounded to a billionth, as limits and the ledger count: sums of floats end in
+    /// noise.
     fn money(&mut self, name: &'static str, value: Option<f64>) {
         self.name(name);
         let Some(value) = value.filter(|value| value.is_finite()) else {
             return self.null();
         };
         let units = (value.abs() * UNITS as f64).round();
-        // Beyond this a float has no cents any more, and costs have no such size.
+        // Larger floats have no cents any more, and no cost is so large.
         if units >= LARGEST_UNITS {
             return print(self.out, format_args!("{value}"));
         }
@@ -185,7 +186,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// As text, of characters that need no escaping.
+    /// Writes a value as text; its characters must need no escaping.
     fn display(&mut self, name: &'static str, value: Option<impl std::fmt::Display>) {
         self.name(name);
         match value {
@@ -236,7 +237,7 @@ impl<'a> Object<'a> {
         self.out.push(b'}');
     }
 
-    /// Only where there are any: most requests have none.
+    /// Writes the units only if there are any, because most requests have none.
     fn units(&mut self, name: &'static str, outcome: &Outcome) {
         let Some(usage) = outcome.usage.filter(|usage| !usage.units.is_none()) else {
             return;
@@ -268,7 +269,7 @@ fn string(text: &str, out: &mut Vec<u8>) {
     let end = text.floor_char_boundary(MAX_TEXT);
     let (text, rest) = text.split_at(end);
     out.push(b'"');
-    // Nearly every text.
+    // Almost every text is plain.
     if rest.is_empty()
         && text
             .bytes()
@@ -289,7 +290,8 @@ fn string(text: &str, out: &mut Vec<u8>) {
             '"' => out.extend_from_slice(b"\\\""),
             '\\' => out.extend_from_slice(b"\\\\"),
             '\n' => out.extend_from_slice(b"\\n"),
-            // Also what JSON would allow: a terminal obeys U+009B, and some tools break lines at U+2028.
+            // This also escapes characters that JSON permits: a terminal obeys U+009B, and some tools break lines at
+            // U+2028.
             other => print(out, format_args!("\\u{:04x}", u32::from(other))),
         }
     }
@@ -300,7 +302,7 @@ fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// A visible character of ASCII that needs no escape.
+/// Whether the byte is a visible ASCII character that needs no escape.
 const fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
@@ -318,16 +320,16 @@ fn milliseconds(duration: Duration) -> u128 {
     duration.as_millis()
 }
 
-/// Parts of a dollar that a cost is rounded to.
+/// A cost is rounded to this fraction of a dollar.
 const UNITS: u64 = 1_000_000_000;
 
-/// Up to here every whole number is a float.
+/// Up to here a float can hold every whole number.
 const LARGEST_UNITS: f64 = (1_u64 << 53) as f64;
 
-/// Bytes of one text. Paths, models and user-chosen ids are far shorter; a model name of megabytes is an attack.
+/// Longest text, in bytes. Paths, models and user-chosen ids are far shorter; a model name of several MiB is an attack.
 const MAX_TEXT: usize = 1024;
 
-/// Dropped fields named per line.
+/// Most dropped fields that are named per line.
 const MAX_NAMES: usize = 64;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The access log: one JSON line per request, written by a thread of its own.
+//! The access log: one JSON line per request, written by its own thread.
 mod line;
 mod writer;
 

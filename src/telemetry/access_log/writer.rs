@@ -1,8 +1,8 @@
-//! The thread that writes access lines, so that no request waits for a disk or a pipe, or fails because of one.
+//! The thread that writes the access log, so that no request waits for a disk or a pipe, or fails because of one.
 //!
-//! Requests append to a bounded buffer; the thread takes all of it and writes it at once, at most every
-//! [`INTERVAL`] under load. What the buffer or the log cannot take is dropped, counted, and reported once per
-//! [`REPORT_INTERVAL`]. Every batch is a new try, so a log recovers by itself.
+//! Requests append to a bounded buffer; the thread takes the whole buffer and writes it at once, at most every
+//! [`INTERVAL`] under load. Lines that do not fit into the buffer, or that cannot be written, are dropped, counted, and
+//! reported once per [`REPORT_INTERVAL`]. Every batch is a new attempt, so the log recovers by itself.
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
@@ -16,7 +16,7 @@ use prometheus::IntCounter;
 use crate::config;
 use crate::outcome::Outcome;
 
-/// A handle to the log. Dropping it writes what is pending, within reason, and ends the thread.
+/// A handle to the log. Dropping it waits a limited time for pending lines and ends the thread.
 #[derive(Debug)]
 pub struct AccessLog {
     shared: Arc<Shared>,
@@ -24,7 +24,7 @@ pub struct AccessLog {
 }
 
 impl AccessLog {
-    /// Opens the log and starts its thread. `dropped` counts the lines that are lost.
+    /// Opens the log and starts its thread. `dropped` counts the lost lines.
     pub fn start(target: &config::AccessLog, dropped: IntCounter) -> io::Result<Self> {
         let log = Self {
             target: Mutex::new(target.clone()),
@@ -53,7 +53,7 @@ impl AccessLog {
         Ok(log)
     }
 
-    /// Writes to `target` from now on. On an error the log stays where it was.
+    /// Changes the target of the log. On an error the target stays the same.
     pub fn open(&self, target: &config::AccessLog) -> io::Result<()> {
         let mut current = self.target.lock().unwrap_or_else(PoisonError::into_inner);
         self.point(Sink::open(target)?);
@@ -61,7 +61,7 @@ impl AccessLog {
         Ok(())
     }
 
-    /// Opens the same file anew, after it was rotated. On an error the log stays where it was.
+    /// Reopens the same file, after it was rotated. On an error the log keeps its open file.
     pub fn reopen(&self) -> io::Result<()> {
         let current = self.target.lock().unwrap_or_else(PoisonError::into_inner);
         self.point(Sink::open(&current)?);
@@ -78,7 +78,7 @@ impl AccessLog {
         self.shared.push(&line);
     }
 
-    /// Waits until everything recorded so far is written or lost; `false` if that takes longer than `patience`.
+    /// Waits until everything recorded so far is written or lost; `false` = that takes longer than `patience`.
     pub fn flush(&self, patience: Duration) -> bool {
         let mut state = self.shared.state();
         let until = state.accepted;
@@ -114,25 +114,25 @@ struct Shared {
     state: Mutex<State>,
     /// The writer waits here.
     work: Condvar,
-    /// Whoever flushes waits here.
+    /// Callers of `flush` wait here.
     done: Condvar,
     losses: Mutex<Losses>,
 }
 
-/// Locked for as long as it takes to copy a line or to swap a buffer.
+/// The lock is only held while a line is copied or a buffer is swapped.
 #[derive(Debug, Default)]
 struct State {
     pending: Vec<u8>,
-    /// Lines that ever came into `pending`.
+    /// The number of lines that were ever added to `pending`.
     accepted: u64,
-    /// Lines of those that are written or lost.
+    /// The number of those lines that are written or lost.
     settled: u64,
-    /// Whether the writer waits for something to do, and needs a call.
+    /// Whether the writer waits for work and must be notified.
     idle: bool,
-    /// Whether the writer is to write at once.
+    /// Whether the writer shall write at once.
     urgent: bool,
     closed: bool,
-    /// Where to write from now on.
+    /// The target to write to from now on.
     reopened: Option<Sink>,
 }
 
@@ -145,7 +145,7 @@ enum Sink {
 impl Sink {
     fn open(target: &config::AccessLog) -> io::Result<Self> {
         Ok(match target {
-            // Not for everybody: it names clients and what they use.
+            // The file is not world-readable, because it names clients and what they use.
             config::AccessLog::File(path) => Self::File(
                 OpenOptions::new()
                     .append(true)
@@ -154,7 +154,7 @@ impl Sink {
                     .open(path)?,
             ),
             config::AccessLog::Off => Self::Nowhere,
-            // A descriptor of our own: std's handle takes a lock, and hides that standard output is closed.
+            // A duplicated descriptor, because std's handle takes a lock, and hides that standard output is closed.
             config::AccessLog::Stdout => {
                 Self::File(File::from(io::stdout().as_fd().try_clone_to_owned()?))
             }
@@ -162,7 +162,7 @@ impl Sink {
     }
 }
 
-/// Counts what is lost, and says so from time to time.
+/// Counts the lost lines, and reports them from time to time.
 #[derive(Debug)]
 struct Losses {
     dropped: IntCounter,
@@ -208,7 +208,7 @@ impl Shared {
         tracing::warn!(lines, error = %why, "the access log loses lines");
     }
 
-    /// Writes as much as goes, and says why that was not all.
+    /// Writes as much as possible; returns the number of bytes, and the error if that was not everything.
     fn write(&self, mut file: &File, bytes: &[u8]) -> (usize, Option<io::Error>) {
         let mut written = 0;
         while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
@@ -216,7 +216,7 @@ impl Shared {
                 Ok(0) => return (written, Some(io::ErrorKind::WriteZero.into())),
                 Ok(count) => written += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A pipe that somebody made non-blocking. This thread may wait, until the log is closed.
+                // Someone has made the pipe non-blocking. This thread may wait, until the log is closed.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !self.state().closed => {
                     std::thread::sleep(RETRY);
                 }
@@ -227,12 +227,12 @@ impl Shared {
     }
 }
 
-/// The thread.
+/// The writing thread.
 struct Writer {
     shared: Arc<Shared>,
     sink: Sink,
     batch: Vec<u8>,
-    /// Whether the last thing in the file is half a line.
+    /// Whether the file ends with an incomplete line.
     torn: bool,
 }
 
@@ -268,7 +268,7 @@ impl Writer {
             .wait_while(state, nothing)
             .unwrap_or_else(PoisonError::into_inner);
         state.idle = false;
-        // Under load, one write per interval instead of one per line.
+        // Under load, there is one write per interval instead of one per line.
         if let Some(rest) = last_write.and_then(|last| INTERVAL.checked_sub(last.elapsed())) {
             let patient =
                 |state: &mut State| !state.urgent && !state.closed && state.reopened.is_none();
@@ -284,12 +284,12 @@ impl Writer {
         (state.accepted, state.closed)
     }
 
-    /// Writes the batch; what cannot be written is lost.
+    /// Writes the batch; lines that cannot be written are lost.
     fn write(&mut self) {
         let Sink::File(file) = &self.sink else { return };
         let (mut written, mut fault) = (0, None);
         if self.torn {
-            // The next line must not continue the half one.
+            // The next line must not continue the incomplete one.
             fault = self.shared.write(file, b"\n").1;
         }
         if fault.is_none() {
@@ -306,25 +306,26 @@ impl Writer {
     }
 }
 
-/// Lines wait at most this long under load.
+/// Longest wait of a line under load.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// This much is written without waiting for the interval to end.
+/// A batch of this many bytes is written without waiting for the end of the interval.
 const BATCH: usize = 64 * 1024;
 
-/// Lines that wait for a log that takes none: some thousand requests. As much again may be on its way out.
+/// Most bytes that wait for a log that cannot be written: a few thousand requests. The same amount may be in the batch
+/// that is being written.
 const MAX_PENDING: usize = 4 * 1024 * 1024;
 
-/// Between two tries at a full pipe that does not block.
+/// The time between two attempts to write to a full non-blocking pipe.
 const RETRY: Duration = Duration::from_millis(10);
 
 /// Losses are reported at most this often.
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
-/// How long dropping the log waits for what is pending.
+/// How long dropping the log waits for pending lines.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Bytes of a line without failovers.
+/// Typical size of a line without failovers, in bytes.
 const TYPICAL_LINE: usize = 1024;
 
 #[cfg(test)]
@@ -435,7 +436,7 @@ mod tests {
         let (log, dropped) = start(&config::AccessLog::Off);
         log.point(Sink::File(File::from(OwnedFd::from(writer))));
         let lines = 3 * MAX_PENDING / 500;
-        // Nobody reads: this returns all the same.
+        // Nobody reads the pipe; the call returns nevertheless.
         record(&log, lines);
         assert!(dropped.get() > 0);
         assert!(!log.flush(Duration::ZERO));
@@ -446,7 +447,7 @@ mod tests {
                 reader.read_to_string(&mut text).map(|_| text)
             });
             assert!(log.flush(PATIENCE));
-            // It recovered by itself.
+            // The log has recovered by itself.
             record(&log, 1);
             drop(log);
             reading.join().expect("a reader").expect("text")

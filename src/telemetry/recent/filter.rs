@@ -1,7 +1,8 @@
 //! The filter language of the live view: `key:team-a outcome:trouble -model:*haiku* slower:2s "reset by peer"`.
 //!
-//! Terms of different names must all hold, of the same name one is enough, and `-` before a term excludes. Values are
-//! patterns as in the configuration. Words without a name are looked for in the detail, the id and the path.
+//! Terms with different names must all match; of terms with the same name one match is enough; `-` before a term
+//! excludes. Values are patterns as in the configuration. Words without a name are searched in the detail, the id and
+//! the path.
 use std::time::Duration;
 
 use crate::config::{Config, Glob};
@@ -9,25 +10,25 @@ use crate::outcome::{FailureClass, Outcome};
 use crate::protocol::{Dialect, UpstreamDialect};
 use crate::telemetry::verdict::Verdict;
 
-/// A filter, understood. The empty one holds for every request.
+/// A parsed filter. The empty filter matches every request.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     wanted: Vec<(Name, Vec<Test>)>,
     excluded: Vec<Test>,
 }
 
-/// A request to which a filter is put: over, or still running.
+/// A request that a filter is applied to, finished or still running.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     outcome: &'a Outcome,
-    /// `None` while it runs.
+    /// `None` = it is still running.
     verdict: Option<Verdict>,
-    /// So far, while it runs.
+    /// The time so far if it is still running.
     took: Duration,
 }
 
 impl<'a> Subject<'a> {
-    /// A request that is over.
+    /// A finished request.
     pub fn done(outcome: &'a Outcome) -> Self {
         Self {
             outcome,
@@ -36,7 +37,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// A request that runs since `took`.
+    /// A request that has been running for `took`.
     pub fn running(outcome: &'a Outcome, took: Duration) -> Self {
         Self {
             outcome,
@@ -68,7 +69,7 @@ enum Name {
 #[derive(Clone, Debug)]
 enum Test {
     Matches(Name, Glob),
-    /// Keys of a group.
+    /// The names of the keys of a group.
     OneOf(Vec<std::sync::Arc<str>>),
     InFlight,
     Trouble,
@@ -84,7 +85,7 @@ enum Comparison {
 }
 
 impl Filter {
-    /// Reads a filter; the fault says what is wrong with it. Groups are those of `config`.
+    /// Parses a filter; the error tells what is wrong with it. Groups are those of `config`.
     pub fn parse(text: &str, config: &Config) -> Result<Self, String> {
         if text.len() > LONGEST {
             return Err(format!("a filter has at most {LONGEST} bytes"));
@@ -112,12 +113,12 @@ impl Filter {
         Ok(filter)
     }
 
-    /// Whether it holds for every request.
+    /// Whether it matches every request.
     pub fn is_empty(&self) -> bool {
         self.wanted.is_empty() && self.excluded.is_empty()
     }
 
-    /// Whether it holds for `subject`.
+    /// Whether it matches `subject`.
     pub fn holds(&self, subject: Subject<'_>) -> bool {
         self.wanted
             .iter()
@@ -225,7 +226,7 @@ fn one(term: &str, config: &Config) -> Result<(Name, Test), String> {
         "pool" => Name::Pool,
         "project" => Name::Project,
         "status" => Name::Status,
-        // A word with a colon in it, `https://…` say, is no name.
+        // A word with a colon in it, such as `https://…`, is not a name.
         other
             if value.starts_with("//") || !other.bytes().all(|byte| byte.is_ascii_lowercase()) =>
         {
@@ -266,7 +267,7 @@ fn cost(text: &str) -> Result<Test, String> {
     }
 }
 
-/// At white space, except between double quotes.
+/// Splits at white space, except between double quotes.
 fn terms(text: &str) -> Vec<String> {
     let (mut terms, mut term, mut quoted) = (Vec::new(), String::new(), false);
     for c in text.chars() {
@@ -286,10 +287,10 @@ fn terms(text: &str) -> Vec<String> {
     terms
 }
 
-/// The names, for a message.
+/// The names, for an error message.
 const NAMES: &str = "key, group, project, model, account, pool, outcome, class, status, path, dialect, limit, slower, cost and id";
 
-/// Bytes of the longest filter.
+/// Longest filter, in bytes.
 const LONGEST: usize = 2048;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Sums by the minute over the last hour: what the lines and rates of the console are drawn from.
+//! Sums per minute over the last hour, for the charts and rates of the console.
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,14 +8,14 @@ use ahash::HashMap;
 use crate::outcome::{FailureClass, Outcome};
 use crate::telemetry::verdict::Verdict;
 
-/// At most [`KEPT`] minutes, of which only those with a request take memory.
+/// At most [`KEPT`] minutes; only minutes with a request take memory.
 #[derive(Clone, Debug, Default)]
 pub struct Minutes {
-    /// Ascending.
+    /// In ascending order.
     list: VecDeque<Minute>,
 }
 
-/// What ended within one minute.
+/// The requests that ended within one minute.
 #[derive(Clone, Debug)]
 pub struct Minute {
     /// Minutes since the epoch.
@@ -26,38 +26,39 @@ pub struct Minute {
     first_tokens: Histogram,
 }
 
-/// Sums of everything, or of one account.
+/// The sums of all requests, or of one account.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sums {
-    /// Requests that ended; of an account, those that it answered or failed last.
+    /// The number of requests that ended; for an account, those that it answered or failed last.
     pub requests: u32,
     /// Tokens of every kind.
     pub tokens: u64,
     /// Prompt tokens, and those of them that came from a cache.
     pub prompt: u64,
     pub cached: u64,
-    /// Answers that are the client's, Weir's or an upstream's failure; of an account, failed attempts.
+    /// The number of requests that failed because of the client, Weir or an upstream; for an account, of its failed
+    /// attempts.
     pub errors: u32,
-    /// Failures of upstreams among them.
+    /// The number of these with the verdict `upstream_error`.
     pub upstream_errors: u32,
     pub cost_usd: f64,
     /// Failed attempts by [`FailureClass`], in the order of `ALL`.
     pub classes: [u32; FailureClass::ALL.len()],
-    /// Attempts beyond the first.
+    /// The number of attempts after the first.
     pub failovers: u32,
 }
 
-/// Counts of times in buckets whose bounds grow by a quarter: a quantile is right to about a tenth.
+/// Counts of durations in buckets whose bounds grow by a quarter, so that a quantile is accurate to about a tenth.
 #[derive(Clone, Debug)]
 struct Histogram([u32; BUCKETS]);
 
 impl Minutes {
-    /// A request ended `at` that time.
+    /// Adds a request that ended `at` this time.
     pub(super) fn record(&mut self, outcome: &Outcome, at: SystemTime) {
         let number = number(at);
         let minute = match self.list.iter().rposition(|minute| minute.number <= number) {
             Some(place) if self.list[place].number == number => place,
-            // The clock may be set back: such a minute is put where it belongs.
+            // If the clock was set back, the minute is inserted in its place.
             before => {
                 let place = before.map_or(0, |place| place + 1);
                 self.list.insert(place, Minute::new(number));
@@ -67,7 +68,7 @@ impl Minutes {
         self.list[minute].record(outcome);
         while self.list.len() > KEPT {
             let last = self.list.back().map_or(0, |minute| minute.number);
-            // A clock that had run ahead has left minutes that are still to come.
+            // A clock that was ahead has left minutes in the future.
             if last > number + KEPT as u64 {
                 self.list.pop_back();
             } else {
@@ -88,7 +89,7 @@ impl Minutes {
         }
     }
 
-    /// The last `count` minutes up to the one of `now`, oldest first; `None` where nothing ended.
+    /// The last `count` minutes up to the minute of `now`, oldest first; `None` = nothing ended in that minute.
     pub fn last(&self, count: usize, now: SystemTime) -> impl Iterator<Item = Option<&Minute>> {
         let until = number(now);
         let from = until.saturating_sub(count as u64 - 1);
@@ -100,7 +101,7 @@ impl Minutes {
         })
     }
 
-    /// Of the last `count` minutes, what is an account's.
+    /// The sums of an account over the last `count` minutes.
     pub fn of_account(&self, account: &str, count: usize, now: SystemTime) -> Sums {
         let mut sums = Sums::default();
         for minute in self.last(count, now).flatten() {
@@ -111,7 +112,7 @@ impl Minutes {
         sums
     }
 
-    /// When the first of the last `count` minutes begins.
+    /// The beginning of the first of the last `count` minutes.
     pub fn from(count: usize, now: SystemTime) -> SystemTime {
         let from = number(now).saturating_sub(count as u64 - 1);
         UNIX_EPOCH + Duration::from_secs(from * 60)
@@ -129,7 +130,7 @@ impl Minute {
         }
     }
 
-    /// The time to the first token that this share of the answers kept to; `None` without any.
+    /// The time to the first token that this share of the answers did not exceed; `None` = there were no answers.
     pub fn first_token(&self, share: f64) -> Option<Duration> {
         self.first_tokens.quantile(share)
     }
@@ -195,12 +196,12 @@ impl Sums {
         }
     }
 
-    /// The share of the prompt that came from a cache; `None` without any prompt.
+    /// The share of the prompt tokens that came from a cache, from 0 to 1; `None` = there were no prompt tokens.
     pub fn cache_hits(&self) -> Option<f64> {
         (self.prompt > 0).then(|| self.cached as f64 / self.prompt as f64)
     }
 
-    /// Adds what another sum holds.
+    /// Adds the sums of `other`.
     pub fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.tokens += other.tokens;
@@ -242,7 +243,7 @@ impl Histogram {
     }
 }
 
-/// The upper bound of a bucket, seconds: 10 ms, and a quarter more each.
+/// The upper bound of a bucket in seconds: 10 ms for the first, and a quarter more for each next one.
 fn upper(place: usize) -> f64 {
     0.01 * 1.25_f64.powi(i32::try_from(place).unwrap_or(i32::MAX))
 }
@@ -252,10 +253,10 @@ fn number(at: SystemTime) -> u64 {
         .map_or(0, |since| since.as_secs() / 60)
 }
 
-/// Minutes kept.
+/// The number of minutes that are kept.
 pub const KEPT: usize = 62;
 
-/// From 10 ms to 75 s; what took longer counts as that.
+/// From 10 ms to 75 s; longer durations are counted in the last bucket.
 const BUCKETS: usize = 41;
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! The last requests, in memory: what the live view of the console looks at.
+//! The last requests, in memory, for the live view of the console.
 //!
-//! Bounded by a number of requests and by [`MAX_BYTES`]. A request that settles never waits here: the rows lie in
-//! shards, and whoever finds one taken (by a reader, for the time of copying pointers) takes the next. Nothing is
-//! computed when a request settles but its row and the sums of its minute; filters, facets and histograms are computed
-//! when somebody asks. Pure: the time is an argument.
+//! They are bounded by a number of requests and by [`MAX_BYTES`]. A request that ends never waits here: the rows are in
+//! shards, and a writer that finds a shard locked (by a reader, while it copies pointers) takes the next one. When a
+//! request ends, only its row and the sums of its minute are computed; filters, facets and histograms are computed on
+//! demand. Pure: the time is an argument.
 pub mod filter;
 pub mod minutes;
 pub mod row;
@@ -18,24 +18,24 @@ use crate::outcome::Outcome;
 use minutes::Minutes;
 use row::Row;
 
-/// The ring of settled requests, and an hour of sums by the minute.
+/// The ring of finished requests, and an hour of sums per minute.
 #[derive(Debug)]
 pub struct Recent {
     shards: [Mutex<Shard>; SHARDS],
-    /// Rows kept in all; 0 = none.
+    /// The capacity in rows, for all shards; 0 = nothing is kept.
     cap: AtomicUsize,
     /// The number of the next row.
     next: AtomicU64,
 }
 
-/// What the ring holds.
+/// The contents of the ring.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Held {
-    /// Rows.
+    /// The number of rows.
     pub rows: usize,
-    /// Rows at most.
+    /// The capacity in rows.
     pub cap: usize,
-    /// Bytes that the rows take, about.
+    /// The approximate size of the rows in bytes.
     pub bytes: usize,
     /// When the oldest of them ended.
     pub since: Option<SystemTime>,
@@ -43,7 +43,7 @@ pub struct Held {
 
 #[derive(Debug, Default)]
 struct Shard {
-    /// Ascending by number.
+    /// In ascending order of numbers.
     rows: VecDeque<Arc<Row>>,
     bytes: usize,
     minutes: Minutes,
@@ -59,7 +59,7 @@ impl Recent {
         }
     }
 
-    /// Holds `cap` rows from now on; the oldest that are too many go.
+    /// Changes the capacity to `cap` rows; the oldest rows beyond it are removed.
     pub fn resize(&self, cap: usize) {
         self.cap.store(cap, Ordering::Relaxed);
         for shard in &self.shards {
@@ -67,7 +67,7 @@ impl Recent {
         }
     }
 
-    /// A request is over.
+    /// Adds a finished request.
     pub fn push(&self, outcome: Outcome, at: SystemTime) {
         let cap = self.cap.load(Ordering::Relaxed);
         if cap == 0 {
@@ -85,15 +85,15 @@ impl Recent {
             shard_push(shard, row, cap.div_ceil(SHARDS));
             return;
         }
-        // All taken at once: the row is not worth a wait.
+        // All shards are locked: the row is not worth a wait.
     }
 
-    /// The number that the next row will have.
+    /// The number that the next row will get.
     pub fn next_seq(&self) -> u64 {
         self.next.load(Ordering::Relaxed)
     }
 
-    /// The rows from number `seq` on, oldest first.
+    /// The rows with number `seq` and later, oldest first.
     pub fn from(&self, seq: u64) -> Vec<Arc<Row>> {
         let mut rows: Vec<Arc<Row>> = Vec::new();
         for shard in &self.shards {
@@ -105,7 +105,7 @@ impl Recent {
         rows
     }
 
-    /// The newest row of this request id.
+    /// The newest row with this request id.
     pub fn find(&self, request_id: &str) -> Option<Arc<Row>> {
         self.shards
             .iter()
@@ -121,7 +121,7 @@ impl Recent {
             .max_by_key(|row| row.seq())
     }
 
-    /// How much it holds.
+    /// The size of the contents.
     pub fn held(&self) -> Held {
         let mut held = Held {
             rows: 0,
@@ -139,7 +139,7 @@ impl Recent {
         held
     }
 
-    /// The sums of the last hour, by the minute.
+    /// The sums per minute of the last hour.
     pub fn minutes(&self) -> Minutes {
         let mut sum = Minutes::default();
         for shard in &self.shards {
@@ -152,7 +152,7 @@ impl Recent {
 fn shard_push(mut shard: MutexGuard<'_, Shard>, row: Arc<Row>, cap: usize) {
     shard.minutes.record(row.outcome(), row.at());
     shard.bytes += row.bytes();
-    // Numbers are given before the lock is taken, so that one may come late by a few.
+    // Numbers are assigned before the lock is taken, so rows may arrive slightly out of order.
     let place = shard
         .rows
         .iter()
@@ -183,10 +183,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Bytes of rows at most, whatever number of them is configured: 8 MiB.
+/// Most bytes of rows, whatever number of rows is configured: 8 MiB.
 pub const MAX_BYTES: usize = 8 << 20;
 
-/// As many requests can settle at once without one of them looking twice.
+/// The number of shards: this many requests can end at the same time without a second try.
 const SHARDS: usize = 8;
 
 #[cfg(test)]

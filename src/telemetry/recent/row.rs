@@ -1,21 +1,21 @@
-//! A request that is over, as the ring keeps it.
+//! A finished request, as it is kept in the ring.
 use std::time::SystemTime;
 
 use crate::outcome::{AttemptRecord, Outcome};
 use crate::telemetry::access_log::line;
 use crate::telemetry::verdict::Verdict;
 
-/// What happened to one request, and when it ended.
+/// The outcome of one request, and when it ended.
 #[derive(Debug)]
 pub struct Row {
     seq: u64,
     at: SystemTime,
-    /// With texts cut to [`LONGEST`].
+    /// Its texts are cut to [`LONGEST`].
     outcome: Outcome,
 }
 
 impl Row {
-    /// The row of number `seq`, of a request that ended `at` that time.
+    /// The row with number `seq` for a request that ended `at` this time.
     pub(super) fn new(seq: u64, mut outcome: Outcome, at: SystemTime) -> Self {
         cut(&mut outcome.request_id);
         cut(&mut outcome.path);
@@ -31,7 +31,7 @@ impl Row {
         Self { seq, at, outcome }
     }
 
-    /// Ascending in the order in which requests ended.
+    /// The number of the row; numbers ascend in the order in which requests ended.
     pub fn seq(&self) -> u64 {
         self.seq
     }
@@ -41,7 +41,7 @@ impl Row {
         self.at
     }
 
-    /// When it came.
+    /// When the request arrived.
     pub fn started(&self) -> SystemTime {
         self.at
             .checked_sub(self.outcome.duration)
@@ -56,7 +56,7 @@ impl Row {
         Verdict::of(&self.outcome)
     }
 
-    /// Bytes that it takes, about: what its parts hold, without what an allocator adds.
+    /// The approximate size in bytes: the size of its parts, without the overhead of the allocator.
     pub fn bytes(&self) -> usize {
         let outcome = &self.outcome;
         let texts = [
@@ -79,7 +79,7 @@ impl Row {
                 * size_of::<&str>()
     }
 
-    /// The line of the access log as the members of one object, without braces and without an end of line.
+    /// The access log line as the members of one object, without braces and without a line end.
     pub fn members(&self) -> String {
         let mut bytes = Vec::with_capacity(1024);
         line(&self.outcome, self.at, &mut bytes);
@@ -99,7 +99,7 @@ fn cut(text: &mut String) {
     }
 }
 
-/// Bytes kept of a text that a client or an upstream had a hand in.
+/// Longest text that is kept, in bytes, if a client or an upstream can influence it.
 const LONGEST: usize = 512;
 
 #[cfg(test)]

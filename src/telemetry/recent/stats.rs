@@ -1,4 +1,5 @@
-//! Statistics over what a filter holds: the values of the facets with their counts, and a histogram by outcome.
+//! Statistics over the requests that match a filter: the values of the facets with their counts, and a histogram by
+//! outcome.
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +10,7 @@ use super::row::Row;
 use crate::outcome::FailureClass;
 use crate::telemetry::verdict::Verdict;
 
-/// What the rows of a filter have in common.
+/// Statistics over the rows that match a filter.
 #[derive(Debug)]
 pub struct Stats {
     matched: usize,
@@ -17,17 +18,17 @@ pub struct Stats {
     histogram: Histogram,
 }
 
-/// Requests by outcome over equal steps.
+/// The number of requests by outcome, over equal time steps.
 #[derive(Debug)]
 struct Histogram {
     from: u64,
     step: u64,
-    /// Per bar: fine, the client's, limited or drained, an upstream's.
+    /// Per bar: successful, the client's fault, limited or drained, an upstream's fault.
     bars: Vec<[u32; 4]>,
 }
 
 impl Stats {
-    /// Of `rows`, which end between the oldest and `now`; `since` is when the ring's oldest row ended.
+    /// The statistics of `rows`; the histogram ends at `now`. `since` is when the ring's oldest row ended.
     pub fn of(rows: &[Arc<Row>], since: Option<SystemTime>, now: SystemTime) -> Self {
         let mut counts: [HashMap<&str, usize>; 5] = Default::default();
         let mut histogram = Histogram::over(since.unwrap_or(now), now);
@@ -62,7 +63,7 @@ impl Stats {
         }
     }
 
-    /// As the console reads it: six values of each facet and how many there are.
+    /// The JSON for the console: six values of each facet, and the number of values.
     pub fn json(&self) -> Value {
         let facets: serde_json::Map<String, Value> = self
             .facets
@@ -96,7 +97,7 @@ impl Stats {
 impl Histogram {
     fn over(since: SystemTime, now: SystemTime) -> Self {
         let (now, since) = (seconds(now), seconds(since));
-        // Bars of a second while two minutes hold everything, else of as many minutes as it takes.
+        // A bar is one second if two minutes contain everything, otherwise as many minutes as necessary.
         let span = now.saturating_sub(since) + 1;
         let step = if span <= BARS {
             1
@@ -126,7 +127,7 @@ fn kind(verdict: Verdict) -> usize {
     match verdict {
         Verdict::Ok | Verdict::ClientGone => 0,
         Verdict::ClientError | Verdict::Refused | Verdict::Unauthenticated => 1,
-        // Neither needs a person.
+        // Neither requires a person to act.
         Verdict::Drained | Verdict::Limited => 2,
         Verdict::Timeout | Verdict::UpstreamError => 3,
     }
@@ -149,10 +150,10 @@ fn seconds(at: SystemTime) -> u64 {
 /// The facets, in the order in which they are shown.
 const FACETS: [&str; 5] = ["outcome", "class", "key", "model", "account"];
 
-/// Values of each that are told.
+/// The number of values of each facet that are shown.
 const SHOWN: usize = 6;
 
-/// Bars of the histogram.
+/// The number of bars of the histogram.
 const BARS: u64 = 128;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Texts to values. Each function is one notation; its error is the hint, when there is more to say than what was
-//! expected.
+//! Parses texts into values. Each function parses one notation. Its error is a hint, if there is more to tell than what
+//! was expected.
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::config::diagnostic::{did_you_mean, suggest};
 use crate::config::{AccessLog, AdminAddr, Glob};
 
-/// What a text stands for, or why it does not: the hint.
+/// The value of a text, or the hint why it has none.
 pub(super) type Parsed<T> = Result<T, Option<String>>;
 
 pub(super) fn name(text: &str) -> Parsed<String> {
@@ -32,7 +32,7 @@ pub(super) fn duration(text: &str) -> Parsed<Duration> {
     let number: f64 = number
         .parse()
         .map_err(|_| Some("a number and a unit: `30s`".to_owned()))?;
-    // Milliseconds are the finest unit; rounding hides what binary fractions add.
+    // Milliseconds are the finest unit; rounding removes the inexactness of binary fractions.
     let millis = (number * seconds * 1000.0).round();
     if !(0.0..=LONGEST_MILLIS).contains(&millis) {
         return Err(Some("the longest duration is `365d`".to_owned()));
@@ -77,7 +77,7 @@ fn did_you_mean_unit(unit: &str) -> Option<String> {
     letters.map(|unit| format!("did you mean `{unit}`?"))
 }
 
-/// The number and the unit after it.
+/// Splits a text into its number and its unit.
 fn split_unit(text: &str) -> (&str, &str) {
     let end = text
         .find(|char: char| !char.is_ascii_digit() && char != '.')
@@ -232,7 +232,7 @@ pub(super) fn origin(text: &str) -> Parsed<String> {
         Some(host) if host.is_empty() || host.contains(['/', '*', '@', '?', '#', ' ']) => Err(
             Some("scheme, host and port only: no path, no trailing slash, no pattern".to_owned()),
         ),
-        // Browsers send it in lower case.
+        // Browsers send origins in lower case.
         Some(_) => Ok(text.to_lowercase()),
     }
 }
@@ -255,7 +255,7 @@ pub(super) fn host_name(text: &str) -> Parsed<String> {
         ));
     }
     let text = text.to_ascii_lowercase();
-    // As it stands in a `Host` header.
+    // An address is in the form that it has in a `Host` header.
     Ok(if is_address && text.contains(':') && bare.is_none() {
         format!("[{text}]")
     } else {
@@ -294,22 +294,22 @@ pub(super) fn access_target(text: &str) -> Parsed<AccessLog> {
         "stdout" => Ok(AccessLog::Stdout),
         "off" | "false" => Ok(AccessLog::Off),
         path if path.contains('/') => file_path(path).map(AccessLog::File),
-        // A slip in `stdout` must not become a file of that name.
+        // A typing error in `stdout` must not become a file of that name.
         word => Err(did_you_mean(word, ["stdout", "off"])
             .or(Some("a path contains a `/`: `./access.log`".to_owned()))),
     }
 }
 
-/// The first sign of life commits the status of an answer: not at once.
+/// The first keep-alive commits the status of an answer, so it must not come at once.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
 const LONGEST_PATIENCE: Duration = Duration::from_hours(1);
 const LONGEST_MILLIS: f64 = 365.0 * 86_400_000.0;
-/// Model names stay below 100 bytes; user agents below 300.
-/// Of a number that fits 64 bits for certain.
+/// A number with this many digits certainly fits 64 bits.
 const MOST_DIGITS: usize = 19;
 
+/// In bytes. Model names stay below 100, user agents below 300.
 const LONGEST_PATTERN: usize = 512;
-/// `sun_path` of Linux holds 108 bytes with its terminator.
+/// Longest path of a socket, in bytes: `sun_path` of Linux has 108 bytes including the terminator.
 const LONGEST_SOCKET_PATH: usize = 107;
 
 #[cfg(test)]

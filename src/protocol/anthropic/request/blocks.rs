@@ -1,4 +1,4 @@
-//! Blocks of content as this dialect spells them, in requests and in answers alike.
+//! Content blocks in the form of this dialect, as they occur in requests and in answers.
 use serde_json::value::RawValue;
 
 use super::super::wire::{BlockIn, CacheIn, SourceIn};
@@ -13,20 +13,21 @@ use crate::protocol::hub::media;
 use crate::protocol::hub::opaque::{self, Opaque, OpaqueKind, Vendor};
 use crate::protocol::hub::read::{Path, Str, is_string};
 
-/// Reads blocks.
+/// Reads content blocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader {
-    /// Containers that may still be entered.
+    /// The number of nested containers that may still be entered.
     depth: u8,
 }
 
 impl Reader {
-    /// For the content of a message.
+    /// A reader for the content of a message.
     pub const fn new() -> Self {
         Self { depth: DEEPEST }
     }
 
-    /// Content that is a string or a list of blocks. Empty text is left out: providers refuse it, and clients replay it.
+    /// Reads content that is a string or a list of blocks. Empty text is left out: clients send it back, but providers
+    /// refuse it.
     pub fn content(self, value: &RawValue, path: &Path<'_>) -> Result<Vec<Block>, RequestFault> {
         if is_string(value) {
             let text: Str<'_> = path.read(value)?;
@@ -44,7 +45,7 @@ impl Reader {
         Ok(blocks)
     }
 
-    /// One block; `None` for empty text.
+    /// Reads one block; `None` for empty text.
     pub fn block(self, value: &RawValue, path: &Path<'_>) -> Result<Option<Block>, RequestFault> {
         let block: BlockIn<'_> = path.read(value)?;
         let cache = block.cache_control.as_ref().map(ttl);
@@ -163,7 +164,7 @@ fn thinking(block: BlockIn<'_>) -> Block {
     })
 }
 
-/// A block of what the provider ran, or of a type that is not known.
+/// Reads a block that belongs to a tool which the provider ran, or a block of an unknown type.
 fn provided(block: &BlockIn<'_>, value: &RawValue, path: &Path<'_>) -> Result<Block, RequestFault> {
     if &*block.kind == "server_tool_use" {
         let name = need(block.name.clone(), path, "name")?.to_owned();
@@ -193,7 +194,7 @@ fn provided(block: &BlockIn<'_>, value: &RawValue, path: &Path<'_>) -> Result<Bl
     })
 }
 
-/// What a server tool of that name is.
+/// The hosted tool that a server tool of this name is.
 pub fn hosted(name: &str) -> Hosted {
     match name {
         "web_search" => Hosted::WebSearch,
@@ -206,7 +207,7 @@ pub fn hosted(name: &str) -> Hosted {
     }
 }
 
-/// What a result block of that type is the result of.
+/// The hosted tool whose result a block of this type is.
 pub fn hosted_result(kind: &str) -> Option<Hosted> {
     match kind {
         "mcp_tool_result" => Some(Hosted::Mcp),
@@ -224,7 +225,7 @@ pub fn ttl(cache: &CacheIn<'_>) -> Ttl {
     }
 }
 
-/// The value of a field that the block's type demands.
+/// The value of a field that the block's type requires.
 pub fn need<'a>(
     value: Option<Str<'a>>,
     path: &Path<'_>,
@@ -294,7 +295,7 @@ fn is_enabled(citations: Option<&RawValue>) -> bool {
         .unwrap_or(false)
 }
 
-/// State in a field of this dialect: one of our envelopes, or Anthropic's own.
+/// State from a field of this dialect: one of Weir's envelopes, or Anthropic's own state.
 fn carried(text: &str, kind: OpaqueKind) -> Opaque {
     opaque::unseal(text).unwrap_or_else(|| Opaque::native(Vendor::Anthropic, kind, text))
 }
@@ -328,5 +329,5 @@ fn source(source: SourceIn<'_>, path: &Path<'_>) -> Result<Source, RequestFault>
     })
 }
 
-/// Containers within containers: a document in a result, blocks in the document.
+/// Most containers within each other: for example a result that contains a document that contains blocks.
 const DEEPEST: u8 = 4;

@@ -1,9 +1,10 @@
-//! Cache markers for conversations whose client sets none: a client of another dialect cannot know that here it has to ask.
+//! Cache markers for conversations whose client sets none, because in the client's dialect caching needs no markers.
 //!
-//! A write into the cache costs a quarter more than the prompt itself, so only what will be read again is marked: a conversation, above
-//! the least length that is cached at all. One marker stands at the end of what never changes, and one at the end of the conversation,
-//! which moves: Anthropic itself sets that one when asked at the top of the request; servers that are not Anthropic's get it on the
-//! last block, with one more within the 20 blocks in which an earlier write is looked for.
+//! A write into the cache costs a quarter more than the prompt itself, so only a prompt that will be read again is
+//! marked: a conversation that is longer than the least length that is cached at all. One marker stands at the end of
+//! the part that never changes. Another stands at the end of the conversation and moves with it: Anthropic sets that
+//! one itself when it is requested at the top of the request; for other servers that speak the dialect it is set on the
+//! last block, plus one more within the 20 blocks before it in which an earlier write is looked up.
 use super::super::wire::{BlockOut, CacheOut, RequestOut, ToolOut};
 use super::messages::mark;
 use crate::protocol::hub::block::{Block, Ttl};
@@ -14,7 +15,7 @@ use crate::protocol::hub::request::{Request, Role, Tool};
 use crate::protocol::hub::target::{PromptCache, Target};
 use crate::protocol::models;
 
-/// Marks `out`, where that is wanted and worth it.
+/// Marks `out`, if markers are wanted and pay off.
 pub fn mark_all(
     request: &Request,
     target: &Target<'_>,
@@ -70,7 +71,8 @@ pub fn mark_all(
     }
 }
 
-/// Where the marker of what never changes belongs: behind the system text, which comes after the tools, else behind the tools.
+/// The place for the marker of the unchanging part: behind the system text, which follows the tools, else behind the
+/// tools.
 fn fixed_end<'m>(out: &'m mut RequestOut<'_>) -> Option<&'m mut Option<CacheOut>> {
     match out.system.last_mut() {
         Some(last) => mark(last),
@@ -81,7 +83,7 @@ fn fixed_end<'m>(out: &'m mut RequestOut<'_>) -> Option<&'m mut Option<CacheOut>
     }
 }
 
-/// Whether the client has set a marker itself: then it knows what it wants.
+/// Whether the client has set a marker itself. Its markers are then kept and none is added.
 fn has_marker(request: &Request) -> bool {
     let tools = || {
         let marked = |tool: &Tool| matches!(tool, Tool::Function(tool) if tool.cache.is_some());
@@ -99,7 +101,7 @@ fn has_marker(request: &Request) -> bool {
             .any(|block| block.has_cache_mark() || nested(block))
 }
 
-/// Whether the prompt will come again, longer.
+/// Whether a longer version of the prompt is likely to follow.
 fn is_conversation(request: &Request) -> bool {
     !request.tools.is_empty()
         || request.identity.session.is_some()
@@ -109,14 +111,14 @@ fn is_conversation(request: &Request) -> bool {
             .any(|turn| turn.role == Role::Assistant)
 }
 
-/// Tokens below which nothing is cached. Source: Anthropic's guide to prompt caching.
+/// The number of tokens below which nothing is cached. Source: Anthropic's guide to prompt caching.
 fn least(model: &str) -> u64 {
     let family = models::family(model);
     let row = LEAST.iter().find(|(name, _)| family.starts_with(name));
     row.map_or(1_024, |(_, tokens)| *tokens)
 }
 
-/// By the beginning of the name, the first that fits.
+/// By the beginning of the model's name; the first match counts.
 const LEAST: &[(&str, u64)] = &[
     ("claude-3-haiku", 2_048),
     ("claude-3-5-haiku", 2_048),
@@ -130,5 +132,5 @@ const LEAST: &[(&str, u64)] = &[
     ("claude-sonnet-5-5", 512),
 ];
 
-/// How many blocks before a marker an earlier write is looked for.
+/// The number of blocks before a marker in which an earlier write is looked up.
 const LOOKBACK: usize = 20;

@@ -1,5 +1,6 @@
-//! Tools that come and go in mid-conversation: `tool_addition` and `tool_removal` in messages of the system. Other dialects have one list
-//! for the whole conversation, so what holds at its end is declared.
+//! Tools that are added or removed in the middle of a conversation: `tool_addition` and `tool_removal` in system
+//! messages. Other dialects have one tool list for the whole conversation, so the list that holds at its end is
+//! declared.
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -9,7 +10,7 @@ use crate::protocol::hub::error::{RequestFault, Verdict};
 use crate::protocol::hub::read::{Path, Str};
 use crate::protocol::hub::request::{Extra, Request, Role, Tool};
 
-/// Takes the changes out of the turns and makes them in the tools.
+/// Removes the changes from the turns and applies them to the tools.
 pub fn apply(request: &mut Request) -> Result<(), RequestFault> {
     let mut changes = Vec::new();
     for turn in request
@@ -32,7 +33,7 @@ pub fn apply(request: &mut Request) -> Result<(), RequestFault> {
     }
     for change in changes {
         if !one(&mut request.tools, &change.kind, &change.raw)? {
-            // Tools of an MCP server that the provider asks.
+            // The change is about tools of an MCP server that the provider calls.
             request.extras.push(Extra {
                 name: "tool_changes",
                 value: change.raw,
@@ -44,7 +45,7 @@ pub fn apply(request: &mut Request) -> Result<(), RequestFault> {
     Ok(())
 }
 
-/// Makes one change; `false` = it is about something that is not known here.
+/// Applies one change; `false` = the change concerns something unknown.
 fn one(all: &mut Vec<Tool>, kind: &str, raw: &RawValue) -> Result<bool, RequestFault> {
     let path = Path::top("messages");
     let change: ChangeIn<'_> = path.read(raw)?;

@@ -1,4 +1,4 @@
-//! What a client asks in this dialect.
+//! Decodes a client's request in this dialect.
 use memchr::memmem;
 use serde_json::value::RawValue;
 
@@ -24,7 +24,7 @@ pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
     read(&Document::new(body))
 }
 
-/// As [`decode`], of a body that has been looked through.
+/// The same as [`decode`], for a body that is already parsed into a document.
 pub fn read(document: &Document<'_>) -> Result<Request, RequestFault> {
     let members: Object<'_> = document
         .whole()
@@ -106,7 +106,7 @@ fn system(value: &RawValue, path: &Path<'_>) -> Result<Vec<Text>, RequestFault> 
     let mut texts = Vec::new();
     for (index, block) in Reader::new().content(value, path)?.into_iter().enumerate() {
         match block {
-            // Claude Code's attribution: noise to everybody but Anthropic, and different in every conversation.
+            // Claude Code's attribution is different in every conversation and of no use to other vendors.
             Block::Text(text) if index == 0 && text.text.starts_with(ATTRIBUTION) => {}
             Block::Text(text) => texts.push(text),
             _ => return Err(path.index(index).fault("only text blocks are supported")),
@@ -157,7 +157,7 @@ fn thinking(
             None => ReasoningMode::Adaptive,
         },
         (None, None) => return Err(path.field("type").fault("field required")),
-        // Modes to come are some way of thinking.
+        // Unknown future modes are probably some way of thinking.
         _ => ReasoningMode::Adaptive,
     };
     request.reasoning.show = match thinking.display.as_deref() {
@@ -176,7 +176,7 @@ fn output_config(
     if let Some(effort) = &config.effort {
         request.reasoning.effort = Effort::from_name(effort);
         if request.reasoning.effort.is_none() {
-            // A level to come: agents send the newest, and a refusal would break every session.
+            // An unknown future level: agents send the newest one, and a refusal would break every session.
             request.unknown.push("output_config.effort".to_owned());
         }
     }
@@ -216,7 +216,7 @@ fn identity(request: &mut Request, metadata: &MetadataIn<'_>) {
     request.identity.session = session(user);
 }
 
-/// The session in Claude Code's `user_id`: a member of a JSON object, in older versions the part after `_session_`.
+/// The session in Claude Code's `user_id`: a member of a JSON object; in older versions, the part after `_session_`.
 fn session(user: &str) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Parts<'a> {
@@ -240,7 +240,7 @@ fn tier(name: &str) -> Option<Tier> {
 
 fn extra(request: &mut Request, name: &str, value: &RawValue) {
     match EXTRAS.iter().find(|(known, _)| *known == name) {
-        // These ask for nothing.
+        // These values request nothing.
         Some(_) if matches!(value.get(), "[]" | "\"standard\"") => {}
         Some((name, verdict)) => request.extras.push(Extra {
             name,
@@ -251,7 +251,8 @@ fn extra(request: &mut Request, name: &str, value: &RawValue) {
     }
 }
 
-/// Known fields without a counterpart. Claude Code always sends `context_management`: refusing it would break every session.
+/// Known fields without a counterpart in other dialects. Claude Code always sends `context_management`, so a refusal of
+/// it would break every session.
 const EXTRAS: &[(&str, Verdict)] = &[
     ("billing_policy", Verdict::Omit),
     (

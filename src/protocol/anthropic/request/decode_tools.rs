@@ -1,4 +1,4 @@
-//! Tools as a client declares them.
+//! Decodes the tools that a client declares.
 use serde_json::value::RawValue;
 
 use super::super::wire::ToolIn;
@@ -44,7 +44,7 @@ pub fn tools(value: &RawValue, path: &Path<'_>) -> Result<Vec<Tool>, RequestFaul
     Ok(tools)
 }
 
-/// Types carry a date: `web_search_20250305`.
+/// Types end with a date: `web_search_20250305`.
 fn hosted_tool(kind: &str) -> Hosted {
     let name = kind.trim_end_matches(|c: char| c.is_ascii_digit() || c == '_');
     match name {

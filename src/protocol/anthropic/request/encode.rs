@@ -1,4 +1,4 @@
-//! What is asked of an upstream in this dialect.
+//! Encodes a request to an upstream of this dialect.
 use std::borrow::Cow;
 
 use serde_json::Number;
@@ -25,7 +25,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     let mut losses = Losses::default();
     request.settle_extras(&[], &mut losses)?;
     let most = most(request, target);
-    // A bound that the client names is its own business, as far as the model can write.
+    // A client may ask for more than that, up to the most that the model can write.
     let ceiling = request.max_output.map_or(most, |named| {
         named.max(most).min(target.capabilities.max_output)
     });
@@ -74,8 +74,9 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     })
 }
 
-/// What the model may be asked to write at most: as much as it can. Models before Claude 4.5 and servers that only speak the dialect refuse
-/// a bound that does not fit into their window together with the prompt, so there it is no more than such a prompt leaves.
+/// The largest `max_tokens` to send: the most that the model can write. Models before Claude 4.5, and servers of other
+/// vendors, refuse a value that together with the prompt exceeds the window. For those, it is at most what the prompt
+/// leaves.
 fn most(request: &Request, target: &Target<'_>) -> u64 {
     let model = target.capabilities;
     let is_checked =
@@ -87,13 +88,15 @@ fn most(request: &Request, target: &Target<'_>) -> u64 {
     }
 }
 
-/// What a prompt of about so many tokens leaves, a quarter too careful.
+/// The output tokens that a prompt of about this many tokens leaves. The prompt is counted a quarter larger, for
+/// safety.
 fn room(prompt: u64, model: &Capabilities) -> u64 {
     let left = model.context.saturating_sub(prompt + prompt / 4);
     model.max_output.min(left.max(LEAST_ROOM))
 }
 
-/// The present version refuses sampling parameters even at their defaults; others than Anthropic know only the old one.
+/// The API version. The present one refuses sampling parameters even at their defaults; servers of other vendors know
+/// only the old one.
 fn version(target: &Target<'_>, out: &RequestOut<'_>) -> &'static str {
     let samples = out.temperature.is_some() || out.top_p.is_some() || out.top_k.is_some();
     if samples || target.quirks.vendor != Vendor::Anthropic {
@@ -111,7 +114,7 @@ fn system(text: &Text) -> Option<BlockOut<'_>> {
     })
 }
 
-/// The enforced schema; where there is none to enforce, or no way to, the model is told.
+/// Sets the schema that the upstream enforces. Where it cannot enforce one, the model is instructed in words instead.
 fn format(
     request: &Request,
     target: &Target<'_>,
@@ -190,7 +193,7 @@ fn sampling<'a>(
     }
 }
 
-/// The other dialects reach up to 2.
+/// Limits the temperature to 1; the other dialects allow up to 2.
 fn at_most_one(temperature: &Number) -> Number {
     match temperature.as_f64() {
         Some(value) if value > 1.0 => Number::from(1),
@@ -198,7 +201,8 @@ fn at_most_one(temperature: &Number) -> Number {
     }
 }
 
-/// Stop strings of white space are refused here, and cannot be looked for elsewhere without cutting every answer.
+/// Sets the stop strings. Anthropic refuses stop strings of white space only, and Weir cannot look for them itself
+/// without cutting every answer.
 fn stops<'a>(
     request: &'a Request,
     target: &Target<'_>,
@@ -225,7 +229,7 @@ fn stops<'a>(
 
 fn identity<'a>(request: &'a Request, losses: &mut Losses, out: &mut RequestOut<'a>) {
     out.metadata = request.identity.user.as_deref().map(|user| MetadataOut {
-        // No names of people: an address becomes its hash.
+        // No personal data is sent: an e-mail address is replaced by its hash.
         user_id: if user.contains('@') {
             Cow::Owned(digest(user, 64))
         } else {
@@ -249,7 +253,8 @@ fn identity<'a>(request: &'a Request, losses: &mut Losses, out: &mut RequestOut<
     }
 }
 
-/// More breakpoints than are accepted: the last ones cover the most. The automatic one takes a place.
+/// If there are more breakpoints than the upstream accepts, keeps the last ones, which cover the most. The automatic
+/// one counts too.
 fn keep_last_breakpoints(out: &mut RequestOut<'_>) {
     let most = MOST_BREAKPOINTS - usize::from(out.cache_control.is_some());
     let tools = out.tools.iter_mut().filter_map(|tool| match tool {
@@ -273,10 +278,10 @@ fn keep_last_breakpoints(out: &mut RequestOut<'_>) {
     }
 }
 
-/// Cache breakpoints that are accepted.
+/// Most cache breakpoints in one request.
 const MOST_BREAKPOINTS: usize = 4;
 
-/// Tokens that are asked for however full the window seems: the guess may be wrong.
+/// Output tokens that are always requested, however full the window seems: the estimate may be wrong.
 const LEAST_ROOM: u64 = 4_096;
 
 #[cfg(test)]
@@ -292,7 +297,7 @@ mod tests {
         let left = room(140_000, &model);
         assert_eq!(left, model.context - 175_000);
         assert!(left < model.max_output && left > LEAST_ROOM);
-        // The guess is no reason to ask for nothing.
+        // Even a huge estimate does not reduce the request to nothing.
         assert_eq!(room(u64::MAX / 4, &model), LEAST_ROOM);
     }
 }

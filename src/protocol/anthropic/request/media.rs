@@ -1,4 +1,4 @@
-//! Images and files, as this dialect takes them.
+//! Images and files in the form of this dialect.
 use std::borrow::Cow;
 
 use base64::Engine as _;
@@ -23,7 +23,7 @@ pub fn image<'a>(image: &'a Image, losses: &mut Losses) -> Result<BlockOut<'a>, 
     }
     let source = match &image.source {
         Source::Base64 { media_type, data } => {
-            // Clients often name the wrong type, and a mismatch is refused.
+            // Clients often state the wrong type, and Anthropic refuses a mismatch.
             let media_type = sniff(data).unwrap_or(media_type);
             if !IMAGE_TYPES.contains(&media_type) {
                 return Err(unsupported(&format!("images of type `{media_type}`")));
@@ -66,7 +66,7 @@ pub fn file(source: &Source) -> Result<SourceOut<'_>, RequestFault> {
     }
 }
 
-/// Content that the dialect has no place for.
+/// The fault for content that this dialect cannot express.
 pub fn unsupported(what: &str) -> RequestFault {
     RequestFault::new(
         "messages",

@@ -1,4 +1,5 @@
-//! The conversation as this dialect has it: turns alternate, results stand first in the user's turn, nothing is empty.
+//! The conversation in the form of this dialect: turns alternate, results stand first in the user's turn, nothing is
+//! empty.
 use std::borrow::Cow;
 
 use super::super::response::object;
@@ -53,7 +54,7 @@ pub fn encode<'a>(
             );
             return Err(RequestFault::new("messages", message).of_model());
         }
-        // White space at the end of the beginning of an answer is refused.
+        // Anthropic refuses white space at the end of a prefilled answer.
         if let Some(BlockOut::Text { text, .. }) = last.content.last_mut() {
             *text = Cow::Owned(text.trim_end().to_owned());
         }
@@ -80,7 +81,7 @@ pub fn mark<'m>(block: &'m mut BlockOut<'_>) -> Option<&'m mut Option<CacheOut>>
     }
 }
 
-/// Whether the conversation stands in a tool loop whose last assistant turn does not begin with thinking.
+/// Whether the conversation is within a tool loop whose last assistant turn does not begin with thinking.
 pub fn is_tool_loop_without_thinking(messages: &[MessageOut<'_>]) -> bool {
     let in_loop = messages.last().is_some_and(|last| {
         last.role == "user"
@@ -108,7 +109,7 @@ struct Writer<'a, 'w> {
 }
 
 impl<'a> Writer<'a, '_> {
-    /// Adds to the last message where it has the same role.
+    /// Appends to the last message if that has the same role, else begins a new one.
     fn push(&mut self, role: &'static str, content: Vec<BlockOut<'a>>) {
         if content.is_empty() {
             return;
@@ -186,7 +187,8 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
-    /// An instruction in mid-conversation stays where it is: as such where the model and the place allow it, else as a note.
+    /// An instruction in the middle of the conversation keeps its place: as a system message where the model and the
+    /// place allow it, else as a note in a user's turn.
     fn system(&mut self, blocks: &[&'a Block], before_assistant: bool) {
         let after_user = self
             .messages
@@ -213,7 +215,7 @@ impl<'a> Writer<'a, '_> {
         self.push(if native { "system" } else { "user" }, content);
     }
 
-    /// Reasoning goes back only where it comes from.
+    /// Reasoning is sent back only to the vendor that produced it.
     fn reasoning(&mut self, reasoning: &'a Reasoning) -> Option<BlockOut<'a>> {
         let opaque = reasoning
             .opaque
@@ -250,7 +252,7 @@ impl<'a> Writer<'a, '_> {
         }
     }
 
-    /// One block of a user's turn or of a result; `None` for what is empty or cannot be said.
+    /// One block of a user's turn or of a result; `None` for a block that is empty or cannot be expressed.
     fn block(&mut self, block: &'a Block) -> Result<Option<BlockOut<'a>>, RequestFault> {
         Ok(Some(match block {
             Block::Text(block) if block.text.trim().is_empty() => return Ok(None),
@@ -276,7 +278,7 @@ impl<'a> Writer<'a, '_> {
                     cache_control: result.cache.map(CacheOut::of),
                 }
             }
-            // A result that answers nothing.
+            // The result has no matching call.
             Block::ToolResult(result) => {
                 let id = names::tool_id(&result.call_id, self.target.quirks.tool_ids);
                 let mut said = format!("[result of an earlier tool call {id}]");
@@ -334,8 +336,8 @@ const fn text(text: Cow<'_, str>) -> BlockOut<'_> {
     }
 }
 
-/// What stands before a history that begins with the assistant.
+/// The text of the user's turn before a history that begins with the assistant.
 const CONTINUES: &str = "(conversation continues)";
 
-/// What stands where nothing is left of a turn.
+/// The text that replaces a turn of which nothing is left.
 const NOTHING: &str = "(no content)";

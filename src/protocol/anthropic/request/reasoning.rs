@@ -1,4 +1,4 @@
-//! How hard to think, in the terms of the model.
+//! Reasoning controls in the form that the model accepts.
 use super::super::wire::{RequestOut, ThinkingOut};
 use super::messages;
 use crate::protocol::hub::error::Losses;
@@ -8,7 +8,7 @@ use crate::protocol::hub::target::Target;
 use crate::protocol::models::effort::{Effort, Efforts};
 use crate::protocol::models::{Modes, Reasoning};
 
-/// Sets `thinking`, and gives the effort. At `most` so many tokens may be asked for.
+/// Sets `thinking` and returns the effort. At most `most` output tokens may be requested.
 pub fn thinking(
     request: &Request,
     target: &Target<'_>,
@@ -41,7 +41,7 @@ pub fn thinking(
     if between || accepts.modes.has(Modes::ADAPTIVE) {
         let display = match control.show {
             Show::Omitted => None,
-            // The other dialects show reasoning without being asked.
+            // In the other dialects, reasoning is shown without a request for it.
             Show::Default | Show::Summary => accepts.hidden.then_some("summarized"),
         };
         out.thinking = Some(ThinkingOut {
@@ -60,7 +60,7 @@ pub fn thinking(
         Some(ToolChoice::Any | ToolChoice::Named(_))
     );
     if forced || messages::is_tool_loop_without_thinking(&out.messages) {
-        // A budget is refused together with a forced call, and in a loop whose thinking is lost.
+        // Anthropic refuses a budget together with a forced call, and in a tool loop whose thinking is lost.
         losses.name("reasoning");
         return None;
     }
@@ -72,7 +72,7 @@ pub fn thinking(
     nearest(control.effort)
 }
 
-/// How the target takes reasoning controls. Others than Anthropic that speak its dialect know only its old form.
+/// The reasoning controls that the target accepts. Servers of other vendors know only the old form.
 fn accepted(target: &Target<'_>) -> Reasoning {
     let accepts = target.capabilities.reasoning;
     if target.quirks.vendor == Vendor::Anthropic || accepts.modes == Modes::NONE {
@@ -85,7 +85,7 @@ fn accepted(target: &Target<'_>) -> Reasoning {
     }
 }
 
-/// The budget has to leave room for the answer: the limit is raised to `most`, then the budget lowered.
+/// The budget must leave room for the answer: `max_tokens` is raised up to `most`, then the budget is lowered.
 fn set_budget(budget: u64, most: u64, losses: &mut Losses, out: &mut RequestOut<'_>) {
     let visible = out.max_tokens.clamp(LEAST_VISIBLE, most.max(LEAST_VISIBLE));
     let limit = budget.saturating_add(visible).min(most);
@@ -111,8 +111,8 @@ const fn switch(kind: &'static str) -> ThinkingOut {
     }
 }
 
-/// The smallest budget of reasoning that is accepted, in tokens.
+/// The smallest reasoning budget that is accepted, in tokens.
 const LEAST_BUDGET: u64 = 1_024;
 
-/// Tokens that are left for the answer beside a budget of reasoning.
+/// Tokens that are kept for the answer beside a reasoning budget.
 const LEAST_VISIBLE: u64 = 4_096;

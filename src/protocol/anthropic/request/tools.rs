@@ -1,4 +1,4 @@
-//! Tools and the choice among them, as this dialect declares them.
+//! Tools and the tool choice in the form of this dialect.
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
@@ -98,7 +98,7 @@ fn function<'a>(
     })
 }
 
-/// Calls in the history need their tools declared, even if none is offered any more.
+/// Tools that are called in the history must be declared, even if no tool is offered any more.
 fn declare_used<'a>(request: &'a Request, out: &mut RequestOut<'a>) -> Result<(), RequestFault> {
     let mut declared: Vec<Cow<'a, str>> = Vec::new();
     for block in request.blocks() {
@@ -128,7 +128,7 @@ fn declare_used<'a>(request: &'a Request, out: &mut RequestOut<'a>) -> Result<()
     Ok(())
 }
 
-/// Says which tools may or must be called.
+/// Sets which tools may or must be called.
 pub fn tool_choice<'a>(
     request: &'a Request,
     target: &Target<'_>,
@@ -188,5 +188,5 @@ fn raw(json: String) -> Result<Box<RawValue>, RequestFault> {
     RawValue::from_string(json).map_err(|error| RequestFault::new("tools", error.to_string()))
 }
 
-/// The schema of a tool without parameters: this dialect demands one.
+/// The schema of a tool without parameters: this dialect requires one.
 const NO_PARAMETERS: &str = r#"{"type":"object","properties":{}}"#;

@@ -1,4 +1,4 @@
-//! A stream of an upstream of this dialect.
+//! Decodes the stream of an upstream of this dialect.
 //!
 //! ```text
 //!          message_start            message_delta with stop_reason            message_stop
@@ -7,9 +7,10 @@
 //!                           └─┘
 //! ```
 //!
-//! Servers that only speak the dialect leave out or repeat what its vendor does not: a head, the start or the stop of a block,
-//! the reason. What can be put right is, with a [`Event::Repair`]; what would be a guess is a [`Violation`]. Several blocks may be open:
-//! calls side by side are what the hub can tell.
+//! Servers of other vendors that speak the dialect omit or repeat parts that Anthropic's own stream has exactly once:
+//! the head, the start or the stop of a block, the stop reason. What can be repaired is repaired, with an
+//! [`Event::Repair`]; what would need a guess is a [`Violation`]. Several blocks may be open at once, because the hub's
+//! events can express calls that overlap.
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
@@ -26,25 +27,25 @@ use crate::protocol::hub::event::{Event, Start};
 use crate::protocol::hub::read::{Str, json};
 use crate::protocol::hub::response::{Calls, Stop};
 
-/// Reads the stream.
+/// Decodes one stream.
 #[derive(Debug)]
 pub struct Decoder {
     state: State,
     stamp: Stamp,
     usage: UsageIn,
     calls: Option<Calls>,
-    /// Tool calls begun so far.
+    /// The number of tool calls begun so far.
     slots: usize,
-    /// The blocks that are open, with their numbers.
+    /// The open blocks, with their indices.
     blocks: Vec<(usize, Open)>,
-    /// Blocks that stood in the head, where gateways without streaming put the whole answer.
+    /// Blocks that were in the head. Gateways without streaming put the whole answer there.
     head: Vec<Box<RawValue>>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum State {
     Begun {
-        /// Whether a block has been.
+        /// Whether there has been a block.
         content: bool,
     },
     Ended,
@@ -53,7 +54,7 @@ enum State {
 }
 
 impl Decoder {
-    /// `stamp` makes ids for calls that come without.
+    /// A decoder; `stamp` makes ids for calls that have none.
     pub fn new(stamp: Stamp) -> Self {
         Self {
             state: State::Fresh,
@@ -72,7 +73,7 @@ impl Decoder {
         data: &[u8],
         mut on: impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        // Some gateways put the other dialect's end behind everything.
+        // Some gateways append the end marker of Chat Completions to everything.
         if data.trim_ascii() == b"[DONE]" {
             return Ok(());
         }
@@ -82,7 +83,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// The end of the bytes. Whether the answer had come to its end; `false` = it was cut.
+    /// The bytes have ended. Whether the answer was complete; `false` = it was cut off.
     pub fn finish(
         &mut self,
         mut on: impl FnMut(Event<'_>) -> Result<(), Violation>,
@@ -136,7 +137,7 @@ impl Decoder {
                 ));
             }
 
-            // What comes behind the reason belongs to no answer.
+            // Blocks behind the stop reason belong to no answer.
             (
                 State::Stopped,
                 "content_block_start" | "content_block_delta" | "content_block_stop",
@@ -176,7 +177,7 @@ impl Decoder {
                 State::Begun { content: true }
             }
             (_, "content_block_stop") => {
-                // Most often it ends twice, or its start was left out because it is empty.
+                // Usually the block stopped twice, or its start was omitted because the block is empty.
                 match self.find(event.index) {
                     Some(at) => {
                         let (_, block) = self.blocks.remove(at);
@@ -211,7 +212,7 @@ impl Decoder {
                 on(Event::End)?;
                 State::Ended
             }
-            // It says that it is over, and there is something: only the reason is missing.
+            // The message is stopped and has content: only the reason is missing.
             (State::Begun { content: true }, "message_stop") => {
                 let why = "the message ended without a stop_reason";
                 on(repair("stop_without_reason", why))?;
@@ -226,12 +227,12 @@ impl Decoder {
                     "the message ended without a stop_reason",
                 ));
             }
-            // Event types to come.
+            // Unknown future event types.
             (state, _) => state,
         })
     }
 
-    /// What stood in the head, and no block told.
+    /// Emits the blocks of the head, if no block has been streamed.
     fn tell_head(
         &mut self,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
@@ -244,7 +245,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// The open block that is meant: without a number the last one.
+    /// The position of the open block with this index; without an index, the last one.
     fn find(&self, index: Option<usize>) -> Option<usize> {
         match index {
             Some(index) => self.blocks.iter().rposition(|(known, _)| *known == index),
@@ -252,7 +253,7 @@ impl Decoder {
         }
     }
 
-    /// Some gateways stream thinking into a block that they began as text.
+    /// Whether the delta can belong to the block. Some gateways stream thinking into a block that they began as text.
     fn fits(&self, at: usize, delta: &DeltaIn<'_>) -> bool {
         match self.blocks.get(at) {
             Some((_, Open::Text)) => !says(delta.thinking.as_ref()),
@@ -261,7 +262,7 @@ impl Decoder {
         }
     }
 
-    /// A delta whose block was never begun: its kind says what block that is, unless it is a call.
+    /// Opens a block for a delta whose block was never begun; its kind tells the block's kind, except for calls.
     fn open_for(
         &mut self,
         delta: &DeltaIn<'_>,
@@ -282,7 +283,7 @@ impl Decoder {
         Ok(self.blocks.len() - 1)
     }
 
-    /// Another block begins: calls may go on beside it, everything else has its place in the order.
+    /// Another block begins. Open calls may continue beside it; every other block ends, to keep the order.
     fn end_all_but_calls(
         &mut self,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
@@ -340,7 +341,7 @@ impl Decoder {
                     let fragment = Cow::Owned(early);
                     on(Event::ToolArgs { slot, fragment })?;
                 }
-                // Cut arguments are right only if the whole answer was cut: `stop` tells.
+                // Incomplete arguments are legitimate only if the stop reason shows a cut answer.
                 let whole = scanner.is_complete() || scanner.is_blank();
                 self.calls = Some(match self.calls {
                     Some(Calls::Cut) => Calls::Cut,
@@ -367,7 +368,7 @@ impl Decoder {
     }
 }
 
-/// Whether there is something in a field.
+/// Whether the field is present and not empty.
 fn says(text: Option<&Str<'_>>) -> bool {
     text.is_some_and(|text| !text.is_empty())
 }
@@ -388,11 +389,11 @@ fn upstream_error(data: &[u8]) -> WireError {
     }
 }
 
-/// What is stated later overwrites, field by field.
+/// Later values overwrite earlier ones, field by field.
 fn merge(known: &mut UsageIn, stated: UsageIn) {
     known.counts.merge(stated.counts);
     known.service_tier = stated.service_tier.or(known.service_tier);
 }
 
-/// Most blocks that are open at a time.
+/// Most blocks that may be open at the same time.
 const MOST_OPEN: usize = 256;

@@ -1,4 +1,4 @@
-//! A stream for a client of this dialect.
+//! Encodes a stream for a client of this dialect.
 //!
 //! ```text
 //!            Start               delta, ToolStart            Stop            Usage
@@ -12,8 +12,8 @@
 //!                                                                      │ Error, from anywhere: `error` and nothing else
 //! ```
 //!
-//! One block is open at a time: the [`Sequencer`] has put overlapping calls in a row. `Stop` is held until the usage has come,
-//! because both travel in one `message_delta`.
+//! One block is open at a time: the [`Sequencer`] has put overlapping calls one after the other. `Stop` is held back
+//! until the usage is known, because both are in one `message_delta`.
 use bytes::BytesMut;
 use serde_json::json;
 
@@ -33,7 +33,7 @@ use crate::protocol::hub::sequence::Sequencer;
 use crate::protocol::hub::write::raw;
 use crate::protocol::passthrough;
 
-/// Writes the stream.
+/// Encodes one stream.
 #[derive(Debug)]
 pub struct Encoder {
     context: Context,
@@ -42,29 +42,30 @@ pub struct Encoder {
     tally: Tally,
 }
 
-/// The arguments of the call that is open.
+/// The state of the arguments of the open call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Arguments {
-    /// Free text, so far none of it written: it becomes the one string of an object.
+    /// Free text of which nothing is written yet: it becomes the only string of an object.
     Freeform,
     FreeformBegun,
     Json,
     JsonBegun,
 }
 
-/// What is open.
+/// What has been written last, and so what may follow.
 #[derive(Debug)]
 enum State {
-    /// No block. White space waits for text that makes it a block: models put blank lines before calls.
+    /// No block is open. White space is held back until text follows that makes it a block: models write blank lines
+    /// before calls.
     Between {
         blank: String,
     },
     Ended,
-    /// Nothing was written.
+    /// Nothing has been written.
     Fresh,
     Stopped(Stop),
     Text,
-    /// Whether something was shown.
+    /// `shown`: whether any thinking was written.
     Thinking {
         shown: bool,
     },
@@ -72,7 +73,7 @@ enum State {
 }
 
 impl Encoder {
-    /// For one answer.
+    /// An encoder for one answer.
     pub fn new(context: Context) -> Self {
         Self {
             context,
@@ -82,7 +83,8 @@ impl Encoder {
         }
     }
 
-    /// Writes what follows from one event. They come in the order of the [`Grammar`](crate::protocol::hub::grammar::Grammar).
+    /// Writes what follows from one event. Events come in the order of the
+    /// [`Grammar`](crate::protocol::hub::grammar::Grammar).
     pub fn on(&mut self, event: Event<'_>, out: &mut BytesMut) -> Result<(), Violation> {
         let mut writer = Writer {
             context: &self.context,
@@ -96,7 +98,7 @@ impl Encoder {
         })
     }
 
-    /// What could not be said to the client.
+    /// What could not be expressed to the client.
     pub fn losses(&self) -> &Losses {
         &self.tally.losses
     }
@@ -149,7 +151,7 @@ impl State {
         }
     }
 
-    /// Everything between the head and the stop.
+    /// Handles the events between the head and the stop.
     fn content(self, event: Event<'_>, writer: &mut Writer<'_>) -> Self {
         match (self, event) {
             (state, Event::TextDelta(text) | Event::RefusalDelta(text)) => {
@@ -252,7 +254,7 @@ impl State {
         Self::Text
     }
 
-    /// A thinking block is open afterwards.
+    /// Makes sure that a thinking block is open.
     fn open_thinking(self, writer: &mut Writer<'_>) -> Self {
         if let Self::Thinking { .. } = self {
             return self;
@@ -263,7 +265,8 @@ impl State {
         Self::Thinking { shown: false }
     }
 
-    /// Closes the block that is open, if any. Thinking gets its signature: the upstream's state, or at least whose it is.
+    /// Closes the open block, if any. A thinking block gets a signature: the upstream's state, or at least a mark of
+    /// its vendor.
     fn close(self, opaque: Option<Opaque>, writer: &mut Writer<'_>) -> Self {
         match self {
             Self::Text => {}
@@ -310,5 +313,5 @@ impl Arguments {
     }
 }
 
-/// White space that is kept for text to follow, in bytes. More of it is no layout.
+/// White space that is held back for text to follow, in bytes. More than that is not layout.
 const MOST_BLANK: usize = 4096;

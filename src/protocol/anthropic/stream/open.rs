@@ -1,4 +1,4 @@
-//! The block of a stream that is open.
+//! An open block of a stream that is decoded.
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
@@ -13,25 +13,25 @@ use crate::protocol::hub::event::Event;
 use crate::protocol::hub::opaque::{Opaque, OpaqueKind, Vendor};
 use crate::protocol::hub::read::{Path, Str, without_position};
 
-/// The block that is open.
+/// An open block.
 #[derive(Debug)]
 pub enum Open {
     Call {
         slot: usize,
         scanner: Scanner,
-        /// Arguments that came with the start, for want of deltas.
+        /// Arguments that came with the start of the block; they count if no deltas follow.
         early: Option<String>,
     },
-    /// A block that is whole when it ends: redacted thinking, results of server tools, what is not known.
+    /// A block that is emitted as a whole when it ends: redacted thinking, results of server tools, unknown blocks.
     Other(Block),
-    /// A call that the provider runs: handed on whole.
+    /// A call that the provider runs; it is emitted as a whole.
     ServerCall(ToolCall),
     Text,
     Thinking(Option<Opaque>),
 }
 
 impl Open {
-    /// Begins a block; a call gets the number `slot`, and an id from `stamp` if it has none.
+    /// Begins a block. A call gets the number `slot`, and an id from `stamp` if it has none.
     pub fn begin(
         raw: &RawValue,
         slot: usize,
@@ -114,7 +114,7 @@ impl Open {
                 if let Some(text) = delta.thinking.filter(|text| !text.is_empty()) {
                     on(thought(text.0))?;
                 }
-                // A second signature replaces the first: so do the vendor's own accumulators.
+                // A second signature replaces the first, as in Anthropic's own SDKs.
                 if let Some(signature) = delta.signature {
                     *opaque = signed(&signature);
                 }
@@ -145,7 +145,7 @@ impl Open {
     }
 }
 
-/// A piece of thinking.
+/// An event for a piece of thinking.
 pub fn thought(text: Cow<'_, str>) -> Event<'_> {
     Event::ReasoningDelta {
         kind: SegmentKind::Raw,
@@ -153,7 +153,7 @@ pub fn thought(text: Cow<'_, str>) -> Event<'_> {
     }
 }
 
-/// The state in a signature; none in an empty one.
+/// The state in a signature; `None` for an empty signature.
 pub fn signed(signature: &Str<'_>) -> Option<Opaque> {
     (!signature.is_empty()).then(|| {
         Opaque::native(
@@ -164,12 +164,12 @@ pub fn signed(signature: &Str<'_>) -> Option<Opaque> {
     })
 }
 
-/// An event without a field that it needs.
+/// The violation for an event that lacks a required field.
 pub fn lacks(event: &str, field: &str) -> Violation {
     Violation::unreadable(format!("`{event}` lacks `{field}`"))
 }
 
-/// Arguments that nobody could run.
+/// The violation for arguments that cannot be executed.
 pub fn bad_arguments() -> Violation {
     Violation::new(
         "invalid_tool_json",

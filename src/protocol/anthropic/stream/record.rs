@@ -1,19 +1,19 @@
-//! The content of a streamed answer as the upstream itself would write it in a whole one: what goes back to it when it
-//! paused its own tools and is to go on.
+//! The content of a streamed answer as the upstream itself would write it in a whole answer. It is sent back to the
+//! upstream when that paused while running its own tools and shall continue.
 use serde_json::{Map, Value};
 
-/// Puts the blocks together, event by event. Lenient: what the grammar forbids is the decoder's business.
+/// Assembles the blocks, event by event. It is lenient: the decoder is what checks the grammar.
 #[derive(Debug, Default)]
 pub struct Recorder {
     blocks: Vec<Value>,
-    /// The arguments of the block that is open, as far as they came.
+    /// The arguments of the open block, as far as they have come.
     input: String,
-    /// Bytes of events so far.
+    /// The size of the events so far, in bytes.
     size: usize,
 }
 
 impl Recorder {
-    /// Takes note of one event.
+    /// Adds one event.
     pub fn push(&mut self, data: &[u8]) {
         self.size = self.size.saturating_add(data.len());
         if !self.is_whole() {
@@ -39,7 +39,7 @@ impl Recorder {
         }
     }
 
-    /// Takes over the content of a whole answer.
+    /// Adds the content of a whole answer.
     pub fn whole(&mut self, body: &[u8]) {
         self.size = self.size.saturating_add(body.len());
         let Ok(Value::Object(mut answer)) = serde_json::from_slice(body) else {
@@ -52,12 +52,12 @@ impl Recorder {
         }
     }
 
-    /// Whether all of it is there: it is bounded.
+    /// Whether everything was recorded, that is, the content stayed within the bound.
     pub const fn is_whole(&self) -> bool {
         self.size <= MOST
     }
 
-    /// The blocks of all answers so far. Text without a letter is left out: the upstream refuses what it sent itself.
+    /// The blocks of all answers so far. Blank text is left out: the upstream refuses it even if it sent it itself.
     pub fn content(&self) -> Vec<&Value> {
         let empty = |block: &Value| {
             block.get("type").is_some_and(|kind| kind == "text")
@@ -120,7 +120,7 @@ impl Recorder {
     }
 }
 
-/// Longest content that is kept, bytes.
+/// Longest content that is kept, in bytes.
 const MOST: usize = 8 << 20;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The events of a stream, written one by one.
+//! Writes the events of a stream.
 use bytes::BytesMut;
 
 use super::super::response::{TOOL_IDS, envelope, stop_details, stop_reason, stop_sequence, usage};
@@ -13,10 +13,10 @@ use crate::protocol::hub::opaque::Opaque;
 use crate::protocol::hub::response::{Spent, Stop};
 use crate::protocol::hub::write::{number, raw, string, value};
 
-/// What has come together so far.
+/// What has been written so far.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// Blocks that were closed: the index of the one that is open, or of the next.
+    /// The number of closed blocks, which is the index of the open block or of the next one.
     pub blocks: usize,
     /// Bytes that the model wrote.
     pub written: usize,
@@ -24,7 +24,7 @@ pub struct Tally {
     pub losses: Losses,
 }
 
-/// Writes events, and keeps the tally.
+/// Writes events and updates the tally.
 #[derive(Debug)]
 pub struct Writer<'a> {
     pub context: &'a Context,
@@ -33,7 +33,7 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// The head.
+    /// Writes the head.
     pub fn message_start(&mut self, start: &Start<'_>) {
         self.tally.spent = start.spent;
         raw(
@@ -57,7 +57,7 @@ impl Writer<'_> {
         raw(self.out, "}\n\n");
     }
 
-    /// The reason with the usage, and the end.
+    /// Writes the stop reason with the usage, and the end.
     pub fn message_stop(&mut self, stop: &Stop) {
         raw(
             self.out,
@@ -79,7 +79,7 @@ impl Writer<'_> {
         );
     }
 
-    /// Up to the type of the new block, its closing quote included.
+    /// Writes the start of a block up to its type, including the closing quote.
     pub fn block_start(&mut self, kind: &str) {
         raw(
             self.out,
@@ -91,7 +91,7 @@ impl Writer<'_> {
         raw(self.out, "\"");
     }
 
-    /// Closes the block that is open.
+    /// Closes the open block.
     pub fn block_stop(&mut self) {
         raw(
             self.out,
@@ -102,7 +102,7 @@ impl Writer<'_> {
         self.tally.blocks += 1;
     }
 
-    /// Opens a call.
+    /// Opens a tool call.
     pub fn tool_start(&mut self, id: &str, name: &str) {
         self.block_start("tool_use");
         raw(self.out, ",\"id\":");
@@ -112,7 +112,7 @@ impl Writer<'_> {
         raw(self.out, ",\"input\":{}}}\n\n");
     }
 
-    /// A block with nothing to see, whole.
+    /// Writes a whole block of thinking without visible text.
     pub fn redacted_thinking(&mut self, opaque: Opaque) {
         self.block_start("redacted_thinking");
         raw(self.out, ",\"data\":");
@@ -121,7 +121,7 @@ impl Writer<'_> {
         self.block_stop();
     }
 
-    /// A search that another provider ran, whole.
+    /// Writes a whole search that another provider ran.
     pub fn search(&mut self, call: &ToolCall) {
         self.block_start("server_tool_use");
         raw(self.out, ",\"id\":");
@@ -133,7 +133,7 @@ impl Writer<'_> {
         self.block_stop();
     }
 
-    /// What a search found, whole.
+    /// Writes the whole result of a search.
     pub fn found(&mut self, result: &ServerToolResult) {
         self.block_start("web_search_tool_result");
         raw(self.out, ",\"tool_use_id\":");
@@ -144,26 +144,26 @@ impl Writer<'_> {
         self.block_stop();
     }
 
-    /// A source for the text block that is open.
+    /// Writes a citation of the open text block.
     pub fn citation(&mut self, citation: &CitationOut<'_>) {
         self.delta_head("citations_delta", "citation");
         value(self.out, citation);
         raw(self.out, "}}\n\n");
     }
 
-    /// The signature of the thinking block that is open.
+    /// Writes the signature of the open thinking block.
     pub fn signature(&mut self, signature: &str) {
         self.delta_head("signature_delta", "signature");
         string(self.out, signature);
         raw(self.out, "}}\n\n");
     }
 
-    /// A piece of the arguments of the call that is open.
+    /// Writes a piece of the arguments of the open call.
     pub fn input_json(&mut self, fragment: &str) {
         self.delta("input_json_delta", "partial_json", fragment);
     }
 
-    /// A piece of what the model writes.
+    /// Writes a piece of the model's output.
     pub fn delta(&mut self, kind: &str, member: &str, text: &str) {
         self.tally.written += text.len();
         self.delta_head(kind, member);

@@ -1,11 +1,11 @@
-//! What is read: it borrows from the bytes.
+//! The types that are read; they borrow from the bytes.
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::protocol::hub::read::{Str, label, list, position};
 use crate::protocol::hub::stated::{AnthropicUsage, detail, level};
 
-/// A block of content in any place, every field optional: the type decides which are needed.
+/// A content block in any place. Every field is optional; the type decides which ones are required.
 #[derive(Debug, Default, Deserialize)]
 pub struct BlockIn<'a> {
     #[serde(borrow, rename = "type")]
@@ -105,7 +105,7 @@ pub struct ToolChoiceIn<'a> {
 pub struct ThinkingIn<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Option<Str<'a>>,
-    /// Some clients say only this.
+    /// Some clients send only this field.
     pub enabled: Option<bool>,
     pub budget_tokens: Option<u64>,
     #[serde(borrow)]
@@ -136,7 +136,7 @@ pub struct MetadataIn<'a> {
     pub user_id: Option<Str<'a>>,
 }
 
-/// One event of a stream, every field optional.
+/// One event of a stream. Every field is optional.
 #[derive(Debug, Deserialize)]
 pub struct EventIn<'a> {
     #[serde(borrow, rename = "type")]
@@ -153,7 +153,7 @@ pub struct EventIn<'a> {
     pub usage: Option<UsageIn>,
 }
 
-/// The delta of a block, or of the message.
+/// The delta of a block or of the message.
 #[derive(Debug, Default, Deserialize)]
 pub struct DeltaIn<'a> {
     #[serde(borrow)]
@@ -174,7 +174,7 @@ pub struct DeltaIn<'a> {
     pub stop_details: Option<StopDetails<'a>>,
 }
 
-/// A message as the upstream answers it: whole, or the head of a stream.
+/// A message of the upstream: a whole answer, or the head of a stream.
 #[derive(Debug, Deserialize)]
 pub struct MessageOutIn<'a> {
     #[serde(borrow, default, deserialize_with = "label")]
@@ -201,15 +201,15 @@ pub struct StopDetails<'a> {
     pub explanation: Option<Str<'a>>,
 }
 
-/// Usage as far as it is stated. In a stream, what is stated later overwrites.
+/// Usage as far as it is stated. In a stream, later values overwrite earlier ones.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub struct UsageIn {
     #[serde(flatten)]
     pub counts: AnthropicUsage,
-    /// The service level that was given.
+    /// The service tier that the request was served with.
     #[serde(default, deserialize_with = "level")]
     pub service_tier: Option<Level>,
 }
 
-/// A name of a service level.
+/// The name of a service tier.
 type Level = &'static str;

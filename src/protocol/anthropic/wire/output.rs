@@ -1,4 +1,5 @@
-//! What is written: it borrows from the hub. Absent is absent: providers refuse `null` in many places.
+//! The types that are written; they borrow from the hub. An absent field is left out: providers refuse `null` in many
+//! places.
 use std::borrow::Cow;
 
 use serde::Serialize;
@@ -24,7 +25,7 @@ pub struct ServerToolUseOut {
     pub web_search_requests: u64,
 }
 
-/// A request as it is sent. Absent is absent: Anthropic refuses `null` in many places.
+/// A request to an upstream. An absent field is left out: Anthropic refuses `null` in many places.
 #[derive(Debug, Serialize)]
 pub struct RequestOut<'a> {
     pub model: &'a str,
@@ -157,7 +158,7 @@ pub struct CacheOut {
 }
 
 impl CacheOut {
-    /// The marker of that length.
+    /// The marker for this lifetime.
     pub const fn of(ttl: Ttl) -> Self {
         Self {
             kind: "ephemeral",
@@ -253,7 +254,7 @@ pub struct MetadataOut<'a> {
     pub user_id: Cow<'a, str>,
 }
 
-/// Usage as it is answered.
+/// The usage in an answer to a client.
 #[derive(Debug, Serialize)]
 pub struct UsageOut {
     pub input_tokens: u64,

@@ -1,7 +1,7 @@
-//! The conversation as contents for an upstream.
+//! Encodes the conversation as contents for an upstream.
 //!
-//! Gemini counts: a turn of the model with calls is answered by one content with exactly as many responses, in the order of the
-//! calls, and roles alternate. So neighbours of the same role are merged here.
+//! Gemini counts: a turn of the model with calls must be followed by one content with exactly as many responses, in the
+//! order of the calls, and roles alternate. So neighbours of the same role are merged here.
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
@@ -21,7 +21,7 @@ use crate::protocol::hub::plain;
 use crate::protocol::hub::request::Request;
 use crate::protocol::hub::target::Target;
 
-/// Writes the turns of `request`. `signs`: the model demands its state back on calls.
+/// Encodes the turns of `request`. `signs`: the model requires its state back on calls.
 pub fn contents<'a>(
     request: &'a Request,
     target: &Target<'a>,
@@ -87,7 +87,7 @@ impl<'a> Writer<'a, '_> {
 
     fn model(&mut self, blocks: &[&'a Block]) -> Vec<PartOut<'a>> {
         let mut parts: Vec<PartOut<'a>> = Vec::with_capacity(blocks.len());
-        // State waits for the call behind it.
+        // State is kept for the call that follows it.
         let mut state: Option<&'a Opaque> = None;
         let mut called = false;
         for block in blocks {
@@ -100,7 +100,7 @@ impl<'a> Writer<'a, '_> {
                     let own = call.opaque.as_ref().filter(|opaque| self.is_ours(opaque));
                     let signature = match own.or(state.take()) {
                         Some(opaque) => Some(opaque.payload.as_str()),
-                        // Calls that the model did not make itself: migrated, or answered by another one.
+                        // The model did not make this call: the conversation was migrated, or another model answered.
                         None if self.signs && !called => Some(UNSIGNED),
                         None => None,
                     };
@@ -132,7 +132,8 @@ impl<'a> Writer<'a, '_> {
         parts
     }
 
-    /// State goes back only to whom it came from; what is visible of foreign reasoning is not the model's own.
+    /// State is sent back only to the vendor that it came from. The visible text of foreign reasoning is left out,
+    /// because it is not the model's own.
     fn state(&mut self, reasoning: &'a Reasoning) -> Option<&'a Opaque> {
         let state = reasoning
             .opaque
@@ -162,7 +163,7 @@ impl<'a> Writer<'a, '_> {
         }
     }
 
-    /// The answers to all calls of a turn. Models that cannot see within a response see what is beside it.
+    /// The responses to all calls of a turn. For models that cannot see media within a response, media stand beside it.
     fn results(&mut self, answers: &[Answer<'a>]) -> Result<Vec<PartOut<'a>>, RequestFault> {
         let mut parts = Vec::with_capacity(answers.len());
         let mut beside = Vec::new();
@@ -198,7 +199,7 @@ impl<'a> Writer<'a, '_> {
         Ok(parts)
     }
 
-    /// What a tool said in words, and what it showed.
+    /// A tool's result: its text, and its media.
     fn said(
         &mut self,
         result: &'a ToolResult,
@@ -223,7 +224,7 @@ impl<'a> Writer<'a, '_> {
         Ok((said, shown))
     }
 
-    /// One block of a user turn.
+    /// Encodes one block of a user turn.
     fn part(&mut self, block: &'a Block, parts: &mut Vec<PartOut<'a>>) -> Result<(), RequestFault> {
         if block.has_cache_mark() {
             self.losses.omit("cache_control");
@@ -286,7 +287,7 @@ impl<'a> Writer<'a, '_> {
     }
 }
 
-/// Arguments as the object that they are.
+/// The arguments as a JSON object.
 pub fn object(args: Cow<'_, str>) -> Cow<'_, RawValue> {
     let empty = || Cow::Owned(RawValue::from_string("{}".to_owned()).unwrap_or_default());
     match args {
@@ -297,7 +298,7 @@ pub fn object(args: Cow<'_, str>) -> Cow<'_, RawValue> {
     }
 }
 
-/// State without a call to stand on.
+/// A part for state that belongs to no call.
 fn alone(opaque: &Opaque) -> PartOut<'_> {
     PartOut {
         thought_signature: Some(Cow::Borrowed(&opaque.payload)),
@@ -305,7 +306,7 @@ fn alone(opaque: &Opaque) -> PartOut<'_> {
     }
 }
 
-/// What is to be seen or heard in a block.
+/// The media in a block.
 fn media(block: &Block) -> Option<&Source> {
     match block {
         Block::Audio(audio) => Some(&audio.source),
@@ -326,8 +327,8 @@ fn unsupported(what: &str) -> RequestFault {
     )
 }
 
-/// What comes first where the history begins with the model.
+/// The text of the user's content before a history that begins with the model.
 const CONTINUED: &str = "(conversation continues)";
 
-/// Google's documented stand-in for the state of a call that the model has not made itself.
+/// Google's documented placeholder for the state of a call that the model has not made itself.
 const UNSIGNED: &str = "skip_thought_signature_validator";

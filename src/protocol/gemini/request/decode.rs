@@ -1,4 +1,4 @@
-//! What a client asks in this dialect.
+//! Decodes a client's request in this dialect.
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -22,7 +22,7 @@ pub fn decode(body: &[u8], model: &str, delivery: Delivery) -> Result<Request, R
     read(&Document::new(body), model, delivery)
 }
 
-/// As [`decode`], of a body that has been looked through.
+/// The same as [`decode`], for a body that is already parsed into a document.
 pub fn read(
     document: &Document<'_>,
     model: &str,
@@ -55,7 +55,7 @@ fn member(
     path: Path<'_>,
 ) -> Result<(), RequestFault> {
     match name {
-        // It stands in the path.
+        // The model in the path counts.
         "model" => {}
         "contents" => {
             let Lone(contents): Lone<ContentIn<'_>> = path.read(value)?;
@@ -94,7 +94,7 @@ fn member(
     Ok(())
 }
 
-/// A content, or a bare string.
+/// Decodes the system instruction: a content, or a bare string.
 fn system(value: &RawValue, path: &Path<'_>) -> Result<Vec<Text>, RequestFault> {
     if is_string(value) {
         let text: Str<'_> = path.read(value)?;
@@ -144,7 +144,7 @@ fn tools(request: &mut Request, group: &Object<'_>, path: &Path<'_>) -> Result<(
     Ok(())
 }
 
-/// A name as the older form of this dialect writes it.
+/// A field name in snake case, the other spelling of this dialect.
 fn snake(camel: &str) -> String {
     let mut snake = String::with_capacity(camel.len() + 4);
     for char in camel.chars() {

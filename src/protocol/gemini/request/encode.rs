@@ -1,4 +1,4 @@
-//! What is asked of an upstream in this dialect.
+//! Encodes a request to an upstream of this dialect.
 use super::super::schema;
 use super::super::wire::{GenerationOut, PartOut, RequestOut, SystemOut, ThinkingOut};
 use super::{contents, tools};
@@ -10,7 +10,7 @@ use crate::protocol::hub::{estimate, write};
 use crate::protocol::models::Modes;
 use crate::protocol::models::effort::{Effort, Efforts};
 
-/// Writes `request` for `target`. Model and delivery stand in the path, which is not written here.
+/// Writes `request` for `target`. The model and the delivery belong in the path, which is not written here.
 pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, RequestFault> {
     let mut losses = Losses::default();
     request.settle_extras(&[], &mut losses)?;
@@ -18,7 +18,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
         let message = "this upstream cannot just warm its cache; ask for at least 1";
         return Err(RequestFault::new("max_tokens", message));
     }
-    // Levels came with the generation of models that sign their calls.
+    // The generation of models that has reasoning levels also signs its calls.
     let signs = target.capabilities.reasoning.efforts != Efforts::NONE;
     let (stop_sequences, stops) = carry::stops(request, target.capabilities.stops);
     let generation = generation(request, target, stop_sequences, &mut losses)?;
@@ -104,7 +104,7 @@ fn generation<'a>(
     Ok((!says_nothing).then_some(out))
 }
 
-/// A level for newer models, a budget for those before; thoughts where the client wants to see them.
+/// A level for newer models, a budget for older ones; thoughts are included where the client wants to see them.
 fn thinking(request: &Request, target: &Target<'_>, losses: &mut Losses) -> Option<ThinkingOut> {
     let control = &request.reasoning;
     let accepts = target.capabilities.reasoning;
@@ -150,7 +150,7 @@ fn budget(request: &Request, target: &Target<'_>) -> Option<i64> {
             Effort::High => 24_576,
             Effort::Xhigh | Effort::Max => most,
         },
-        // As much as the model finds right.
+        // The model decides how much it reasons.
         (ReasoningMode::Adaptive | ReasoningMode::BetweenTools, None) => return Some(-1),
         (ReasoningMode::Default, None) => return None,
     };

@@ -1,8 +1,8 @@
-//! Files that Gemini gets by itself, and what types they have.
+//! Files that Gemini fetches by itself, and their types.
 use crate::protocol::hub::error::RequestFault;
 
-/// The type of what is at the URL, as it is said, or by its ending: Gemini refuses a file of which it does not know it. It knows
-/// the types of files that were uploaded to it.
+/// The type of the file at the URL: the stated one, else by the ending. Gemini refuses a file whose type it is not
+/// told, except for uploaded files, whose types it knows.
 pub fn mime<'a>(url: &str, said: Option<&'a str>) -> Result<Option<&'a str>, RequestFault> {
     if let Some(said) = said.filter(|said| !said.is_empty()) {
         return Ok(Some(said));
@@ -27,12 +27,12 @@ pub fn mime<'a>(url: &str, said: Option<&'a str>) -> Result<Option<&'a str>, Req
     }
 }
 
-/// Whether Gemini gets it by itself.
+/// Whether Gemini fetches the URL by itself.
 pub fn is_fetched(url: &str) -> bool {
     FETCHED.iter().any(|place| url.starts_with(place))
 }
 
-/// Types that Gemini takes, by the ending of a name. Source: its guides to images, documents, audio and video.
+/// The types that Gemini accepts, by file ending. Source: its guides to images, documents, audio and video.
 const MIME: &[(&str, &str)] = &[
     ("aac", "audio/aac"),
     ("aiff", "audio/aiff"),

@@ -1,7 +1,7 @@
-//! The conversation as a client sends it.
+//! Decodes the conversation that a client sends.
 //!
-//! Older clients give calls no ids. An id is made up for such a call, and a result without one, or with one that no call has, belongs
-//! to the first open call of its name.
+//! Older clients give calls no ids. Such a call gets a generated id. A result without an id, or with an id that no call
+//! has, belongs to the first open call of its name.
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -20,7 +20,8 @@ use crate::protocol::hub::opaque::{self, Opaque, OpaqueKind, Vendor};
 use crate::protocol::hub::read::Str;
 use crate::protocol::hub::request::{Role, Turn};
 
-/// Reads the turns. What the model said in a row is one turn: SDKs keep every chunk of a stream as a content of its own.
+/// Decodes the turns. Consecutive contents of the model become one turn: SDKs keep every chunk of a stream as a content
+/// of its own.
 pub fn turns(contents: Vec<ContentIn<'_>>) -> Vec<Turn> {
     let mut reader = Reader::default();
     let mut turns = Vec::with_capacity(contents.len());
@@ -56,7 +57,7 @@ fn role(name: Option<&Str<'_>>) -> Role {
     }
 }
 
-/// Texts that follow one another are pieces of one.
+/// Joins consecutive texts, which are pieces of one text.
 fn joined(blocks: Vec<Block>) -> Vec<Block> {
     let mut joined: Vec<Block> = Vec::with_capacity(blocks.len());
     for block in blocks {
@@ -71,14 +72,14 @@ fn joined(blocks: Vec<Block>) -> Vec<Block> {
 #[derive(Default)]
 struct Reader {
     turn: usize,
-    /// Calls without a result yet: name and id.
+    /// Calls without a result so far: name and id.
     open: Vec<(String, String)>,
 }
 
 impl Reader {
     fn blocks(&mut self, parts: Vec<PartIn<'_>>) -> Vec<Block> {
         let mut blocks = Vec::with_capacity(parts.len());
-        // Thoughts wait for the state that stands on a part behind them.
+        // Thoughts are kept until the state comes, which is on a later part.
         let mut thought = Reasoning::default();
         for (index, part) in parts.into_iter().enumerate() {
             let state = part
@@ -102,7 +103,7 @@ impl Reader {
                 continue;
             }
             let own = match state {
-                // Gemini's own stands on the call itself.
+                // Gemini's own state belongs to the call itself.
                 Some(state) if state.vendor == Vendor::Gemini => Some(state),
                 Some(state) => {
                     thought.opaque = Some(state);
@@ -166,7 +167,7 @@ impl Reader {
         let name = result.name.as_deref().unwrap_or_default();
         let id = result.id.as_deref().filter(|id| !id.is_empty());
         let by_id = id.and_then(|id| self.open.iter().position(|(_, known)| known == id));
-        // Gemini CLI answers calls that had no id under ids of its own.
+        // Gemini CLI answers calls that had no id with ids of its own.
         let by_name = || self.open.iter().position(|(known, _)| known == name);
         let open = by_id.or_else(by_name);
         let call_id = match (open, id) {
@@ -192,7 +193,7 @@ impl Reader {
     }
 }
 
-/// What a tool said, as text, and whether it is an error: by the names that Google's SDKs give to both.
+/// The result of a tool as text, and whether it is an error, by the member names that Google's SDKs use for both.
 fn said(response: &RawValue) -> (String, bool) {
     let Ok(Value::Object(object)) = serde_json::from_str(response.get()) else {
         return (response.get().to_owned(), false);
@@ -272,7 +273,8 @@ fn foreign(kind: &str, raw: &RawValue) -> Block {
     })
 }
 
-/// State on a part: one of our envelopes, or Gemini's own. The field holds base64 in either alphabet, and SDKs print it anew.
+/// State on a part: one of Weir's envelopes, or Gemini's own state. The field holds base64 in either alphabet, because
+/// SDKs re-encode it.
 fn carried(text: &Str<'_>) -> Option<Opaque> {
     if text.is_empty() || SENTINELS.contains(&&**text) {
         return None;
@@ -287,11 +289,11 @@ fn carried(text: &Str<'_>) -> Option<Opaque> {
     Some(envelope.unwrap_or_else(|| Opaque::native(Vendor::Gemini, OpaqueKind::Thought, &**text)))
 }
 
-/// What stands in for state where there is none.
+/// Placeholders for missing state.
 const SENTINELS: &[&str] = &[
     "skip_thought_signature_validator",
     "context_engineering_is_the_way_to_go",
 ];
 
-/// Where uploaded files are.
+/// The place of uploaded files.
 const GOOGLE_FILES: &str = "https://generativelanguage.googleapis.com/";

@@ -1,4 +1,4 @@
-//! Tools and the choice among them, as this dialect declares them.
+//! Tools and the tool choice in the form of this dialect.
 use std::borrow::Cow;
 
 use super::super::schema;
@@ -10,14 +10,15 @@ use crate::protocol::hub::offer::{self, Offered, Skills};
 use crate::protocol::hub::request::{Function, Request, Tool, ToolChoice};
 use crate::protocol::hub::schema::print;
 
-/// Declares the tools of `request` and says which of them may or must be called. All functions go into one group.
+/// Declares the tools of `request` and sets which of them may or must be called. All functions go into one group.
 pub fn encode<'a>(
     request: &'a Request,
     losses: &mut Losses,
     out: &mut RequestOut<'a>,
 ) -> Result<(), RequestFault> {
     let functions = |tool: &Tool| !matches!(tool, Tool::Hosted(_));
-    // Most models refuse their own tools and the client's in one request; the client's are what it cannot do without.
+    // Most models refuse hosted tools and the client's functions in one request; the client needs its own functions
+    // more.
     let runs = !request.tools.iter().any(functions);
     let skills = Skills {
         freeform: false,
@@ -94,7 +95,7 @@ fn calling<'a>(request: &'a Request, choice: &'a ToolChoice) -> CallingOut<'a> {
         allowed_function_names: Vec::new(),
     };
     match choice {
-        // The set has been applied to the declarations.
+        // The declarations already contain only the allowed tools.
         ToolChoice::Auto
         | ToolChoice::Allowed {
             required: false, ..

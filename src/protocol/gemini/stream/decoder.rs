@@ -1,4 +1,4 @@
-//! From the chunks of this dialect to the hub's events.
+//! Decodes the chunks of this dialect into the hub's events.
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
@@ -17,7 +17,7 @@ use crate::protocol::hub::read::{Str, json};
 use crate::protocol::hub::response::{Calls, Refusal, Stop};
 use crate::protocol::hub::stated::GeminiUsage;
 
-/// Reads one stream of an upstream.
+/// Decodes the stream of an upstream.
 #[derive(Debug, Default)]
 pub struct Decoder {
     state: State,
@@ -29,38 +29,39 @@ enum State {
     Before,
     Ended,
     Open(Answer),
-    /// It was said why the answer ends. Usage may still follow, and content: some versions and gateways state a reason in every chunk.
+    /// The stop reason has come. Usage may still follow, and content too: some versions and gateways state a reason in
+    /// every chunk.
     Stopped(Answer, Stop),
 }
 
-/// How often the provider asked others for the answer.
+/// How often the provider used its own search and maps for the answer.
 #[derive(Clone, Copy, Debug, Default)]
 struct Asked {
     searches: u64,
     maps: u64,
 }
 
-/// What is known of the answer so far.
+/// The state of an answer.
 #[derive(Debug)]
 struct Answer {
     stretch: Stretch,
-    /// Tells the calls of this answer from those of others, where they have no ids.
+    /// Distinguishes the calls of this answer from those of others if they have no ids.
     salt: String,
     calls: usize,
     asked: Asked,
 }
 
-/// What the model did last.
+/// The kind of content that came last.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Stretch {
-    /// Nothing that was seen.
+    /// No visible content.
     Silent,
     Speaking,
     Thinking,
 }
 
 impl Decoder {
-    /// Reads the data of one frame and tells what happens in it.
+    /// Reads the data of one frame and emits its events.
     pub fn push(
         &mut self,
         data: &[u8],
@@ -89,12 +90,13 @@ impl Decoder {
         Ok(())
     }
 
-    /// Whether it was said why the answer ends: nothing more is missing, unless more is said after all.
+    /// Whether the stop reason has come. Nothing more is missing then, unless more content comes after all.
     pub fn has_stopped(&self) -> bool {
         matches!(self.state, State::Stopped(..))
     }
 
-    /// The upstream closed, its only terminal marker: whether it had said why the answer ends. If not, the answer is not whole.
+    /// The upstream closed the stream, which is its only terminal marker. Whether the stop reason had come; if not, the
+    /// answer is incomplete.
     pub fn finish(
         &mut self,
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
@@ -136,7 +138,7 @@ impl Answer {
         chunk: ChunkIn<'_>,
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<State, Violation> {
-        // Only the first answer of several: nobody could ask for more.
+        // Only the first answer counts: clients cannot request several.
         let Some(candidate) = chunk
             .candidates
             .into_iter()
@@ -266,8 +268,8 @@ impl Answer {
         Ok(())
     }
 
-    /// State on text is welcome back but not needed, and behind text there is no place for it that clients would not take for
-    /// the end of the answer: it is kept only in front.
+    /// State on text may be sent back but need not be. Behind text, clients would take a part with state for the end of
+    /// the answer, so state is kept only if it is in front of the text.
     fn text(
         &mut self,
         text: Str<'_>,
@@ -296,7 +298,7 @@ impl Answer {
         self.stretch = Stretch::Silent;
         let args = match call.args.map_or("{}", RawValue::get) {
             "null" => Cow::Borrowed("{}"),
-            // A gateway from Chat forgot that arguments are no string here.
+            // A gateway that converts from Chat left the arguments as a string.
             text if text.starts_with('"') => {
                 Cow::Owned(serde_json::from_str(text).map_err(|_| Violation::bad_arguments())?)
             }

@@ -1,4 +1,4 @@
-//! From the hub's events to the chunks of this dialect.
+//! Encodes the hub's events as the chunks of this dialect.
 use bytes::BytesMut;
 
 use super::super::Delivery;
@@ -11,7 +11,7 @@ use crate::protocol::hub::event::Event;
 use crate::protocol::hub::response::Stop;
 use crate::protocol::hub::sequence::Sequencer;
 
-/// Writes one answer to a client.
+/// Encodes one answer for a client.
 #[derive(Debug)]
 pub struct Encoder {
     row: Sequencer,
@@ -22,14 +22,15 @@ pub struct Encoder {
 #[derive(Debug, Default)]
 enum State {
     Calling(Call),
-    /// A call was left out that nobody can run. It is right only if the answer is cut here, which the stop tells.
+    /// A call with broken arguments was left out. This is legitimate only if the answer was cut off here, which the
+    /// stop shows.
     Cut,
     Ended,
     #[default]
     Open,
 }
 
-/// A call that is not whole yet.
+/// A call that is not complete yet.
 #[derive(Debug)]
 struct Call {
     slot: usize,
@@ -39,7 +40,7 @@ struct Call {
 }
 
 impl Encoder {
-    /// For the stream to one client.
+    /// An encoder for a stream to a client.
     pub fn new(context: Context) -> Self {
         let delivery = if context.reply.array {
             Delivery::Array
@@ -49,7 +50,7 @@ impl Encoder {
         Self::with(context, delivery)
     }
 
-    /// For the answer in one piece.
+    /// An encoder for a whole answer.
     pub fn whole(context: Context) -> Self {
         Self::with(context, Delivery::Whole)
     }
@@ -62,7 +63,7 @@ impl Encoder {
         }
     }
 
-    /// Takes the next event and writes what it amounts to. They come in the order of the
+    /// Writes what follows from the next event. Events come in the order of the
     /// [`Grammar`](crate::protocol::hub::grammar::Grammar).
     pub fn on(&mut self, event: Event<'_>, out: &mut BytesMut) -> Result<(), Violation> {
         let Self { row, state, writer } = self;
@@ -72,7 +73,7 @@ impl Encoder {
         })
     }
 
-    /// What could not be said to the client.
+    /// What could not be expressed to the client.
     pub fn losses(&self) -> &Losses {
         &self.writer.losses
     }
@@ -92,7 +93,7 @@ impl State {
                 writer.close(out);
                 Ok(Self::Ended)
             }
-            // Nothing that says nothing is taken by all of Google's SDKs: a comment and a blank line break one or the other.
+            // No keep-alive works with all of Google's SDKs: a comment breaks one, a blank line another.
             (state, Event::Ping | Event::Repair(_)) => Ok(state),
             (state, Event::Start(start)) => {
                 writer.spent = start.spent.or(writer.spent);
@@ -157,14 +158,14 @@ fn content(event: Event<'_>, writer: &mut Writer, out: &mut BytesMut) {
         Event::ReasoningPart if writer.context.reply.include_thoughts => {
             writer.text("\n\n", true, out);
         }
-        // It stands on what comes next: clients that leave out thoughts keep calls and text.
+        // The state is put on the next part: clients that drop thoughts keep calls and text.
         Event::ReasoningEnd(opaque) => writer.state = opaque.or(writer.state.take()),
         Event::Citation(citation) => writer.cite(citation),
         Event::ServerCall(_) | Event::ServerResult(_) | Event::Foreign(_) => {
             writer.losses.name("answer_content");
         }
         Event::Stop(stop) => {
-            // A model that refuses in the middle is still to be heard.
+            // If nothing was written before the refusal, its explanation becomes the text.
             if let Stop::Refusal(refusal) = &stop
                 && let Some(explanation) = &refusal.explanation
                 && writer.bytes == 0
@@ -182,5 +183,5 @@ fn fail(error: &WireError, writer: &mut Writer, out: &mut BytesMut) -> State {
     State::Ended
 }
 
-/// Most bytes of the arguments of one call: they are held until they are whole. Files are written with them at times.
+/// Most bytes of the arguments of one call, which are held until they are complete. Some arguments contain whole files.
 const MOST_ARGS: usize = 16 << 20;

@@ -1,4 +1,4 @@
-//! What an answer rests on: searches that the model made, and the pages that it cites.
+//! The grounding of an answer: searches that the model made, and the pages that it cites.
 use serde_json::value::RawValue;
 
 use super::super::said::{self, foreign};
@@ -9,8 +9,8 @@ use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::Event;
 use crate::protocol::hub::read::without_position;
 
-/// Tells the searches, of which only their end is heard. The pages go with the last one. `salt` tells them from those of other
-/// answers.
+/// Emits the searches, each as a finished call. The pages go with the last one. `salt` distinguishes the searches from
+/// those of other answers.
 pub fn searched(
     grounding: &GroundingIn<'_>,
     salt: &str,
@@ -55,7 +55,7 @@ pub fn searched(
     Ok(())
 }
 
-/// Sources: one citation for every passage and page; without passages, one for every page.
+/// Emits citations: one per passage and page, or without passages one per page.
 pub fn cite(
     grounding: &GroundingIn<'_>,
     on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
@@ -91,5 +91,5 @@ pub fn cite(
     Ok(())
 }
 
-/// What a search is called.
+/// The name of the search tool.
 const NAME: &str = "web_search";

@@ -1,4 +1,4 @@
-//! The chunks of one answer, however its client wants them delivered.
+//! Writes the chunks of one answer, for any delivery.
 use std::borrow::Cow;
 use std::io;
 
@@ -30,18 +30,18 @@ pub struct Writer {
     pub context: Context,
     id: String,
     delivery: Delivery,
-    /// What every chunk of text ends with.
+    /// The end of every chunk of text.
     tail: String,
-    /// Elements of the array so far.
+    /// The number of elements of the array so far.
     elements: usize,
     /// The parts of an answer that is delivered whole.
     parts: Vec<PartOut<'static>>,
-    /// State that waits for the part that it stands on.
+    /// State that is kept for the next part.
     pub state: Option<Opaque>,
     sources: Vec<(String, String)>,
     pub spent: Option<Spent>,
     pub stop: Stop,
-    /// Bytes of content, for an estimate where no usage is stated.
+    /// Bytes of content, for an estimate if the upstream states no usage.
     pub bytes: usize,
     pub losses: Losses,
 }
@@ -66,7 +66,7 @@ impl Writer {
         }
     }
 
-    /// Text, or a thought: what most of a stream consists of, written by hand.
+    /// Writes a text or a thought. Most of a stream consists of these, so their JSON is assembled by hand.
     pub fn text(&mut self, text: &str, thought: bool, out: &mut BytesMut) {
         let thought_signature = self.signature();
         if self.delivery == Delivery::Whole || thought_signature.is_some() {
@@ -97,7 +97,7 @@ impl Writer {
         });
     }
 
-    /// A call, whole.
+    /// Writes a whole call.
     pub fn call(&mut self, id: &str, name: &str, args: &Args, out: &mut BytesMut) {
         let thought_signature = self.signature();
         self.part(
@@ -114,7 +114,7 @@ impl Writer {
         );
     }
 
-    /// A source. Those without a URL have no place here.
+    /// Adds a source. A source without a URL cannot be expressed here.
     pub fn cite(&mut self, citation: Citation) {
         if let Citation::Url { url, title, .. } = citation
             && !self.sources.iter().any(|(known, _)| *known == url)
@@ -123,8 +123,8 @@ impl Writer {
         }
     }
 
-    /// The last chunk: why the model stopped, and what it took. Its content is not empty, because clients drop a turn with an
-    /// empty chunk from their history.
+    /// Writes the last chunk: the stop reason and the usage. Its content is not empty, because clients drop a turn with
+    /// an empty chunk from their history.
     pub fn close(&mut self, out: &mut BytesMut) {
         let last = PartOut {
             thought_signature: self.signature(),
@@ -196,7 +196,7 @@ impl Writer {
         deliver(self.delivery, self.elements, out, |out| print(out, &chunk));
     }
 
-    /// The state that waits, in an envelope. The field holds base64, so the envelope is put into that once more.
+    /// The waiting state in an envelope. The field holds base64, so the envelope is encoded once more.
     fn signature(&mut self) -> Option<Cow<'static, str>> {
         let opaque = self.state.take()?;
         let envelope = opaque::seal(&self.context.origin.stamp(opaque));
@@ -227,7 +227,7 @@ fn print(out: &mut BytesMut, value: &(impl Serialize + ?Sized)) {
     debug_assert!(written.is_ok(), "wire structs serialize: {written:?}");
 }
 
-/// Writes JSON without the three characters at which Google's SDK for Python cuts lines, also inside strings.
+/// Writes JSON with the three characters escaped at which Google's SDK for Python splits lines, even inside strings.
 struct Escaping;
 
 impl Formatter for Escaping {
@@ -244,7 +244,7 @@ impl Formatter for Escaping {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        // Line ends between values would cut the event. In strings there are none.
+        // Line ends between values would split the event. Strings contain none.
         for (index, line) in fragment.split(['\n', '\r']).enumerate() {
             if index > 0 {
                 writer.write_all(b" ")?;

@@ -1,5 +1,5 @@
-//! What is read: a client's request and an upstream's answer. All of it borrows from the bytes. The servers of this dialect take
-//! every name in camel case and in snake case, so clients send both.
+//! The types that are read: a client's request and an upstream's answer. They borrow from the bytes. Servers of this
+//! dialect accept every name in camel case and in snake case, so clients send both.
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Number;
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::protocol::hub::read::{Str, label, number, one_or_more, or_default, position_or_first};
 use crate::protocol::hub::stated::{GeminiUsage, detail};
 
-/// An answer, or a piece of one.
+/// An answer, or a chunk of one.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChunkIn<'a> {
@@ -62,7 +62,8 @@ pub struct GroundingIn<'a> {
 }
 
 impl GroundingIn<'_> {
-    /// How often a map was asked, as far as that is said: its places are listed, its queries only where no page stands beside them.
+    /// How often maps were queried, as far as the answer states it: it lists the places, but the queries only if there
+    /// are no web pages.
     pub fn maps(&self) -> u64 {
         let chunks = &self.grounding_chunks;
         if !chunks.iter().any(|chunk| chunk.maps.is_some()) {
@@ -74,7 +75,7 @@ impl GroundingIn<'_> {
         }
     }
 
-    /// Whether it has places and no pages.
+    /// Whether the grounding has places and no pages.
     pub fn is_of_a_map(&self) -> bool {
         let chunks = &self.grounding_chunks;
         chunks.iter().any(|chunk| chunk.maps.is_some())
@@ -122,7 +123,7 @@ pub struct ContentIn<'a> {
     pub parts: Vec<PartIn<'a>>,
 }
 
-/// One part; which fields it has says what it is.
+/// One part; its fields determine its kind.
 #[derive(Debug, Deserialize)]
 pub struct PartIn<'a> {
     #[serde(borrow)]
@@ -149,7 +150,7 @@ pub struct PartIn<'a> {
 }
 
 impl PartIn<'_> {
-    /// Whether none of its fields is known: a kind of part to come.
+    /// Whether the part has no known field, so that it is of an unknown future kind.
     pub const fn says_nothing_known(&self) -> bool {
         self.text.is_none()
             && self.thought_signature.is_none()

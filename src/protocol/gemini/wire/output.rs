@@ -1,11 +1,11 @@
-//! What is written: requests to an upstream, and answers to a client. All of it borrows from the hub.
+//! The types that are written: requests to an upstream, and answers to a client. They borrow from the hub.
 use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-/// A request as it is sent. The model stands in the path.
+/// A request to an upstream. The model is in the path.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestOut<'a> {
@@ -54,7 +54,7 @@ pub struct PartOut<'a> {
 }
 
 impl<'a> PartOut<'a> {
-    /// Text and nothing else.
+    /// A part with only this text.
     pub fn text(text: impl Into<Cow<'a, str>>) -> Self {
         Self {
             text: Some(text.into()),
@@ -62,7 +62,7 @@ impl<'a> PartOut<'a> {
         }
     }
 
-    /// The part of an answer, independent of what it was made from: text, a thought or a call.
+    /// The same part without borrowed data. Only text, thoughts and calls occur in an answer.
     pub fn into_owned(self) -> PartOut<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         PartOut {
@@ -110,7 +110,7 @@ pub struct ResultOut<'a> {
     pub parts: Vec<PartOut<'a>>,
 }
 
-/// What a tool said.
+/// The result of a tool.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SaidOut {
@@ -118,7 +118,7 @@ pub enum SaidOut {
     Output(String),
 }
 
-/// One group of tools. All functions belong into one group.
+/// One group of tools. All functions belong in one group.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ToolOut<'a> {
@@ -194,7 +194,7 @@ pub struct ThinkingOut {
     pub thinking_level: Option<&'static str>,
 }
 
-/// An answer, or a piece of one.
+/// An answer, or a chunk of one.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChunkOut<'a> {
@@ -241,7 +241,7 @@ pub struct WebOut<'a> {
     pub title: &'a str,
 }
 
-/// Usage: the prompt contains what was read from a cache, the candidates do not contain the thoughts.
+/// Usage: the prompt includes the tokens that were read from a cache, the candidates do not include the thoughts.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct UsageOut {
     #[serde(rename = "promptTokenCount")]

@@ -1,4 +1,4 @@
-//! A number however it is written.
+//! A number in any form.
 use std::fmt;
 
 use serde::Deserialize;
@@ -6,17 +6,17 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::super::usage::MOST;
 
-/// A number as it was read.
+/// A number as it was written.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Number {
     Whole(u64),
     Float(f64),
-    /// Negative, or a text.
+    /// A negative number or a text.
     Odd,
 }
 
 impl Number {
-    /// Whether it may be a count.
+    /// Whether the number is a possible count.
     pub(super) fn is_count(self) -> bool {
         match self {
             Self::Whole(count) => count <= MOST,
@@ -25,7 +25,7 @@ impl Number {
         }
     }
 
-    /// A count as it is.
+    /// The number as a count.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -39,7 +39,7 @@ impl Number {
         }
     }
 
-    /// So many times as much, rounded.
+    /// The number times `by`, rounded.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -58,7 +58,7 @@ impl Number {
     }
 }
 
-/// Reads one, or the `total_cost` of an object; anything else is none.
+/// Reads a number, or the `total_cost` of an object; any other value is `None`.
 pub(super) struct Figure;
 
 impl<'de> Visitor<'de> for Figure {
@@ -120,5 +120,5 @@ impl<'de> Deserialize<'de> for Nested {
     }
 }
 
-/// In place of a figure that cannot be.
+/// Stands for an impossible number.
 pub(super) const IMPOSSIBLE: u64 = u64::MAX;

@@ -1,4 +1,4 @@
-//! How Anthropic states what an exchange used: cached tokens beside the prompt, compactions outside the sums.
+//! The usage in Anthropic's form: cached tokens are beside the prompt, compactions outside the sums.
 use serde::Deserialize;
 
 use super::super::figures::{compactions, count, detail, region, tier};
@@ -6,7 +6,7 @@ use super::super::units::Units;
 use super::super::usage::{Extras, Stated, Tools, Usage};
 use super::{Known, OutputDetails};
 
-/// `usage` of Anthropic. Every field may be missing, since `message_delta` states only what has changed.
+/// `usage` of Anthropic. Every field may be missing, because `message_delta` states only what has changed.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 pub struct AnthropicUsage {
     #[serde(default, deserialize_with = "count")]
@@ -27,7 +27,7 @@ pub struct AnthropicUsage {
     speed: Option<Known>,
     #[serde(default, deserialize_with = "region")]
     inference_geo: Option<Known>,
-    /// What compactions took: they are outside the sums.
+    /// The usage of compactions, which the sums do not include.
     #[serde(default, deserialize_with = "compactions")]
     iterations: Option<Usage>,
 }
@@ -47,7 +47,8 @@ struct CacheCreation {
 }
 
 impl AnthropicUsage {
-    /// Takes over what `later` states; the counts are cumulative. Zeros for the whole prompt are no statement.
+    /// Takes over the counts that `later` states; they are cumulative. If the whole prompt is zero, its counts are
+    /// ignored.
     pub fn merge(&mut self, later: Self) {
         if self.prompt() == 0 || later.prompt() > 0 {
             self.input_tokens = later.input_tokens.or(self.input_tokens);
@@ -67,7 +68,7 @@ impl AnthropicUsage {
         self.iterations = later.iterations.or(self.iterations);
     }
 
-    /// Whether it says what the answer took.
+    /// Whether it states the output tokens.
     pub const fn states_answer(&self) -> bool {
         self.output_tokens.is_some()
     }
@@ -77,12 +78,12 @@ impl AnthropicUsage {
         self.sums().prompt()
     }
 
-    /// One request to the model.
+    /// The usage without compactions.
     fn sums(&self) -> Usage {
         let split = self.cache_creation.unwrap_or_default();
         let hour = split.ephemeral_1h_input_tokens.unwrap_or(0);
         let five = split.ephemeral_5m_input_tokens.unwrap_or(0);
-        // What no split explains was written for five minutes, the default.
+        // Tokens that the split does not cover were written for five minutes, the default.
         let written = self.cache_creation_input_tokens.unwrap_or(0);
         let output = self.output_tokens.unwrap_or(0);
         let details = self.output_tokens_details.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! How Gemini states what an exchange used: thoughts outside the answer, tools outside the prompt.
+//! The usage in Gemini's form: thoughts are outside the answer, tool-use tokens outside the prompt.
 use serde::Deserialize;
 
 use super::super::figures::{Modalities, count, tier};

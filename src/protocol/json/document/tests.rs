@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::*;
 
-/// Kept raw at every level, as the readers of requests do it.
+/// Keeps values raw at every level, as the decoders of requests do.
 #[derive(Debug, PartialEq, serde::Deserialize)]
 struct Message<'a> {
     #[serde(borrow)]
@@ -45,7 +45,7 @@ impl PartialEq for Same<'_> {
     }
 }
 
-/// What is read, or what is wrong, is what `serde_json` says, places aside.
+/// The results and the errors are the same as `serde_json`'s, except for positions.
 fn same<'a, T: Deserialize<'a> + std::fmt::Debug + PartialEq>(body: &'a str) {
     let said = |error: Error| {
         let text = error.to_string();
@@ -72,7 +72,7 @@ fn everything_is_read_as_by_serde_json() {
         format!(
             r#"{{"kind":{{"with":{{"value":3}}}},"unknown":{{"{long}":[{{}},[],"]}}"]}},"role":null}}"#
         ),
-        // What is wrong is said in the same words.
+        // Errors have the same wording.
         format!(r#"{{"role":5,"content":"{long}"}}"#),
         format!(r#"{{"content":"{long}","count":"7"}}"#),
         format!(r#"{{"content":"{long}","count":-7}}"#),
@@ -111,18 +111,18 @@ fn raw_values_of_every_level_are_read_without_reading_again() {
         })
         .collect();
     assert_eq!(texts, ["line\n\"quoted\" ".repeat(40), "short".to_owned()]);
-    // The raw values are parts of the body, and the long ones are known.
+    // The raw values are parts of the body, and the ends of the long ones are known.
     let offset = |part: &RawValue| part.get().as_ptr().addr() - body.as_ptr().addr();
     for part in [top["messages"], messages[0], message["content"], blocks[0]] {
         let start = offset(part);
         assert_eq!(document.ends.of(start), Some(start + part.get().len()));
     }
     assert_eq!(document.ends.of(offset(blocks[1])), None);
-    // So they are where the body was scanned before.
+    // The same holds if the body was scanned before.
     let members = crate::protocol::json::scan(body.as_bytes()).expect("an object");
     let scanned = Document::scanned(body.as_bytes(), &members);
     assert_eq!(scanned.ends, document.ends);
-    // A copy is read as well, without its place.
+    // A copied value can be read too, although it is not part of the body.
     let copy = blocks[0].to_owned();
     let block: BTreeMap<&str, Cow<'_, str>> = document.read(&copy).expect("an object");
     assert_eq!(block["text"].len(), texts[0].len());
@@ -144,7 +144,7 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Takes a value apart level by level, raw, and puts it together again.
+/// Parses a value level by level with raw values, and assembles it again.
 fn again(document: &Document<'_>, part: &RawValue) -> Value {
     match part.get().as_bytes().first() {
         Some(b'{') => {

@@ -1,4 +1,4 @@
-//! Calls as Chat has them.
+//! Tool calls in the form of Chat.
 use std::borrow::Cow;
 
 use super::super::wire::{CustomCallOut, ExtraOut, FunctionCallOut, GoogleOut, ToolCallOut};
@@ -8,7 +8,7 @@ use crate::protocol::hub::opaque::{Opaque, Vendor};
 use crate::protocol::hub::target::Target;
 use crate::protocol::models::effort::Efforts;
 
-/// A call as the target takes it.
+/// A call in the form that the target accepts.
 pub fn call<'a>(call: &'a ToolCall, target: &Target<'_>) -> ToolCallOut<'a> {
     let id = names::tool_id(&call.id, target.quirks.tool_ids);
     let name = names::tool_name(call.namespace.as_deref(), &call.name);
@@ -38,8 +38,8 @@ pub fn call<'a>(call: &'a ToolCall, target: &Target<'_>) -> ToolCallOut<'a> {
     }
 }
 
-/// The state that stands on a call, where the target is Google's: the call's own, that of the reasoning before it, or, on the
-/// first call of a turn that the model did not make itself, the stand-in for it.
+/// Adds state to a call for a target of Google's: the call's own state, or that of the reasoning before it; for the
+/// first call of a turn that the model did not make itself, the placeholder.
 pub fn signed<'a>(
     call: ToolCallOut<'a>,
     target: &Target<'_>,
@@ -64,7 +64,7 @@ pub fn signed<'a>(
     }
 }
 
-/// The same in the terms of before tools.
+/// The same call in the form before tools.
 pub fn legacy(call: ToolCallOut<'_>) -> Option<FunctionCallOut<'_>> {
     match call {
         ToolCallOut::Function { function, .. } => Some(function),
@@ -72,5 +72,5 @@ pub fn legacy(call: ToolCallOut<'_>) -> Option<FunctionCallOut<'_>> {
     }
 }
 
-/// Google's documented stand-in for the state of a call that the model has not made itself.
+/// Google's documented placeholder for the state of a call that the model has not made itself.
 const UNSIGNED: &str = "skip_thought_signature_validator";

@@ -6,7 +6,7 @@ use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::read::{Path, is_string};
 use crate::protocol::hub::request::{Request, Role, Shape, Turn};
 
-/// Takes the prompt as the user's turn.
+/// Decodes the prompt as a user's turn.
 pub fn prompt(
     request: &mut Request,
     value: &RawValue,
@@ -32,7 +32,7 @@ pub fn prompt(
     Ok(())
 }
 
-/// What a chat model cannot do with a prompt; neutral values ask for nothing.
+/// Refuses a field that a chat model does not support; neutral values request nothing and are accepted.
 pub fn refuse(value: &RawValue, path: &Path<'_>) -> Result<(), RequestFault> {
     match value.get() {
         "\"\"" | "false" | "1" => Ok(()),
@@ -40,5 +40,5 @@ pub fn refuse(value: &RawValue, path: &Path<'_>) -> Result<(), RequestFault> {
     }
 }
 
-/// The limit that this endpoint has when none is given.
+/// The output limit of this endpoint if the client states none, in tokens.
 pub const MAX_TOKENS: u64 = 16;

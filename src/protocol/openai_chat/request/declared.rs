@@ -1,4 +1,5 @@
-//! Tools and the choice among them, as clients declare them: nested as Chat has it, flat as Responses has it, or as functions.
+//! Decodes tools and the tool choice in the forms that clients use: nested as in Chat, flat as in Responses, or as
+//! functions.
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -43,7 +44,7 @@ pub fn tools(value: &RawValue, path: &Path<'_>) -> Result<Vec<Tool>, RequestFaul
     Ok(tools)
 }
 
-/// The format of a freeform tool as Responses has it: Chat nests the grammar once more.
+/// The format of a freeform tool in the form of Responses: Chat nests the grammar one level deeper.
 fn flat(format: &RawValue) -> Box<RawValue> {
     let nested: Option<NestedIn<'_>> = serde_json::from_str(format.get()).ok();
     let flat = nested
@@ -175,7 +176,7 @@ fn hosted(kind: &str) -> Hosted {
     }
 }
 
-/// How long a marked part stays cached, in the words of either vendor.
+/// The lifetime of a marked part, in the terms of either vendor.
 pub(super) fn ttl(control: &CacheControlIn<'_>) -> Ttl {
     match control.ttl.as_deref() {
         Some("5m" | "30m") => Ttl::Short,

@@ -1,4 +1,4 @@
-//! What a client asks in this dialect.
+//! Decodes a client's request in this dialect.
 use serde_json::Number;
 use serde_json::value::RawValue;
 
@@ -18,7 +18,7 @@ pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
     read(&Document::new(body))
 }
 
-/// As [`decode`], of a body that has been looked through.
+/// The same as [`decode`], for a body that is already parsed into a document.
 pub fn read(document: &Document<'_>) -> Result<Request, RequestFault> {
     let members: Object<'_> = document
         .whole()
@@ -42,7 +42,7 @@ pub fn read(document: &Document<'_>) -> Result<Request, RequestFault> {
         Shape::TextCompletion if request.max_output.is_none() => {
             request.max_output = Some(completions::MAX_TOKENS);
         }
-        // There is room for one call in the answer.
+        // The answer has room for only one call.
         Shape::LegacyFunctions => request.parallel_tools = Some(false),
         Shape::Modern | Shape::TextCompletion => {}
     }
@@ -76,7 +76,7 @@ fn member(
         "stop" if is_string(value) => sampling.stop = vec![path.read(value)?],
         "stop" => sampling.stop = path.read(value)?,
         "n" => sampling.candidates = path.read(value)?,
-        // A number in `/v1/completions`.
+        // In `/v1/completions` it is a number.
         "logprobs" => sampling.logprobs = value.get() != "false",
         "top_logprobs" => sampling.top_logprobs = path.read(value)?,
         "logit_bias" if value.get() == "{}" => {}
@@ -147,7 +147,7 @@ fn effort(request: &mut Request, name: &str, path: &Path<'_>) -> Result<(), Requ
     Ok(())
 }
 
-/// OpenRouter's way to say it.
+/// Reasoning controls in OpenRouter's form.
 #[derive(serde::Deserialize)]
 struct ReasoningIn<'a> {
     #[serde(borrow)]
@@ -178,7 +178,7 @@ fn reasoning(
     Ok(())
 }
 
-/// The way of DeepSeek, Kimi and GLM, and of clients that think of Anthropic.
+/// Reasoning controls in the form of DeepSeek, Kimi and GLM, and of clients that follow Anthropic.
 #[derive(serde::Deserialize)]
 struct ThinkingIn<'a> {
     #[serde(borrow, rename = "type")]
@@ -251,7 +251,7 @@ fn tier(name: &str) -> Option<Tier> {
 
 fn extra(request: &mut Request, name: &str, value: &RawValue) {
     match EXTRAS.iter().find(|(known, _)| *known == name) {
-        // Text is what is answered anyway.
+        // Answers are text anyway.
         Some(("modalities", _)) if is_text_only(value) => {}
         Some((name, verdict)) => request.extras.push(Extra {
             name,
@@ -267,7 +267,7 @@ fn is_text_only(modalities: &RawValue) -> bool {
     names.is_ok_and(|names| names.iter().all(|name| &**name == "text"))
 }
 
-/// Known fields without a counterpart.
+/// Known fields without a counterpart in other dialects.
 const EXTRAS: &[(&str, Verdict)] = &[
     ("audio", Verdict::Refuse("this upstream does not speak")),
     ("chat_template_kwargs", Verdict::Name),

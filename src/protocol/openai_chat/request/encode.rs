@@ -1,4 +1,4 @@
-//! What is asked of an upstream in this dialect.
+//! Encodes a request to an upstream of this dialect.
 use super::super::wire::{
     CacheOptionsOut, JsonSchemaOut, RequestOut, ResponseFormatOut, StreamOptionsOut, TypeOut,
 };
@@ -54,7 +54,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     })
 }
 
-/// Sets the reasoning controls, and tells whether the model will reason.
+/// Sets the reasoning controls, and returns whether the model will reason.
 fn reasoning<'a>(
     request: &Request,
     target: &Target<'a>,
@@ -80,7 +80,7 @@ fn reasoning<'a>(
     let reasons = nearest.is_some() || accepts.default_on;
     let calls = !out.tools.is_empty();
     if reasons && calls && target.capabilities.traits.has(Traits::TOOLS_NEED_RESPONSES) {
-        // Function tools and reasoning are refused together here; tools are what the client cannot do without.
+        // This model refuses function tools together with reasoning; the client needs its tools more.
         if accepts.modes.has(Modes::OFF) {
             out.reasoning_effort = Some("none");
         }
@@ -169,7 +169,7 @@ fn format<'a>(
     })
 }
 
-/// What only OpenAI itself understands; others may refuse a field that they do not know.
+/// Sets the fields that only OpenAI itself understands; other providers may refuse unknown fields.
 fn vendor_fields<'a>(
     request: &'a Request,
     target: &Target<'_>,
@@ -228,8 +228,8 @@ fn vendor_fields<'a>(
     }
 }
 
-/// What a schema is called whose client has no name for it.
+/// The name of a schema for which the client states none.
 const SCHEMA_NAME: &str = "structured_output";
 
-/// Longest `safety_identifier` and `prompt_cache_key` that every route takes.
+/// Longest `safety_identifier` and `prompt_cache_key` that every route accepts.
 const LONGEST_KEY: usize = 64;

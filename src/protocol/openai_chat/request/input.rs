@@ -1,4 +1,4 @@
-//! The conversation as clients send it.
+//! Decodes the conversation that a client sends.
 use serde_json::value::RawValue;
 
 use super::super::response::{arguments, signature};
@@ -16,14 +16,15 @@ use crate::protocol::hub::opaque::{self, Opaque, OpaqueKind, Vendor};
 use crate::protocol::hub::read::{Path, Str, is_string};
 use crate::protocol::hub::request::{Request, Role, Turn};
 
-/// Reads `messages` into the system text and the turns of `request`.
+/// Decodes `messages` into the system text and the turns of `request`.
 pub fn messages(
     request: &mut Request,
     value: &RawValue,
     path: &Path<'_>,
 ) -> Result<(), RequestFault> {
     let values: Vec<&RawValue> = path.read(value)?;
-    // Calls of before tools have no ids, and some servers' have none either: they are numbered, and answered by name.
+    // Calls in the form before tools have no ids, and neither have those of some servers. They are numbered, and
+    // results are matched by name.
     let mut unanswered: Vec<(String, String)> = Vec::new();
     let mut numbered = 0_usize;
     for (index, raw) in values.into_iter().enumerate() {
@@ -105,7 +106,7 @@ pub fn messages(
     Ok(())
 }
 
-/// The id of the oldest call of that name that waits for its result; without a name, of the oldest.
+/// The id of the oldest call with this name that has no result yet; without a name, of the oldest such call.
 fn answered(unanswered: &mut Vec<(String, String)>, name: Option<&str>) -> String {
     let at = unanswered
         .iter()
@@ -160,7 +161,7 @@ fn part(part: PartIn<'_>, raw: &RawValue, path: &Path<'_>) -> Result<Option<Bloc
             .map(|refusal| Block::Refusal(refusal.to_owned())),
         "image_url" | "input_image" => {
             let image = part.image_url.ok_or_else(|| required("image_url"))?;
-            // An object by the book, a string in Responses and from some clients.
+            // Chat prescribes an object; Responses and some clients use a string.
             let (url, detail) = if is_string(image) {
                 (path.read::<Str<'_>>(image)?, None)
             } else {
@@ -211,7 +212,7 @@ fn file(file: FileIn<'_>, path: &Path<'_>) -> Result<Block, RequestFault> {
     }))
 }
 
-/// A `data:` URL is the data itself.
+/// The source for a URL; a `data:` URL contains the data itself.
 fn source(url: &str, path: &Path<'_>) -> Result<Source, RequestFault> {
     media::by_url(url).map_err(|fault| path.fault(fault))
 }
@@ -255,8 +256,8 @@ fn tool_call(id: String, name: String, args: String, kind: CallKind) -> Block {
     })
 }
 
-/// Reasoning that a client sends back, under any of the names that carry it. Where one has the state, the others, which repeat
-/// its text, do not count.
+/// Reasoning that a client sends back, in any of the fields for it. If one field has opaque state, the others only
+/// repeat its text and are ignored.
 fn reasoning(message: &MessageIn<'_>, path: &Path<'_>) -> Result<Vec<Block>, RequestFault> {
     let mut carried = Vec::new();
     for (name, list) in [
@@ -285,7 +286,8 @@ fn reasoning(message: &MessageIn<'_>, path: &Path<'_>) -> Result<Vec<Block>, Req
     Ok(vec![block(text, None)])
 }
 
-/// An entry of `thinking_blocks` (LiteLLM's, as Anthropic's blocks are) or of `reasoning_details` (OpenRouter's).
+/// An entry of `thinking_blocks` (LiteLLM's, in the form of Anthropic's blocks) or of `reasoning_details`
+/// (OpenRouter's).
 #[derive(serde::Deserialize)]
 struct ThoughtIn<'a> {
     #[serde(borrow)]
@@ -299,7 +301,7 @@ struct ThoughtIn<'a> {
 }
 
 impl ThoughtIn<'_> {
-    /// `None` without state of a known vendor. `native`: Anthropic's own state may stand there without an envelope.
+    /// `None` without state of a known vendor. `native`: Anthropic's own state may occur without an envelope.
     fn into_block(self, native: bool) -> Option<Block> {
         let text = self
             .thinking

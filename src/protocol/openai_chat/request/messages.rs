@@ -1,4 +1,4 @@
-//! The conversation as Chat has it.
+//! The conversation in the form of Chat.
 use std::borrow::Cow;
 
 use super::super::wire::{AudioOut, BreakpointOut, ContentOut, ImageUrlOut, MessageOut, PartOut};
@@ -18,7 +18,7 @@ use crate::protocol::hub::request::{ReasoningMode, Request};
 use crate::protocol::hub::target::{ReasoningReplay, SystemRole, Target, Vintage};
 use crate::protocol::models::Traits;
 
-/// Writes the system text and the turns of `request`.
+/// Encodes the system text and the turns of `request`.
 pub fn encode<'a>(
     request: &'a Request,
     target: &Target<'a>,
@@ -80,8 +80,8 @@ struct Writer<'a, 'w> {
     losses: &'w mut Losses,
     replay: ReasoningReplay,
     messages: Vec<MessageOut<'a>>,
-    /// Images and files of tool results, since a tool message takes only text, and instructions that can be none here: they wait
-    /// for the next user message.
+    /// Content that waits for the next user message: images and files of tool results, because a tool message takes
+    /// only text, and instructions that have no place elsewhere.
     moved: Vec<PartOut<'a>>,
 }
 
@@ -101,7 +101,8 @@ impl<'a> Writer<'a, '_> {
         }
     }
 
-    /// Goes on with the message of the user where one has just ended: templates want the roles to alternate.
+    /// Adds a user message. If the last message is the user's and the target's template requires alternating roles,
+    /// that message is extended.
     fn user(&mut self, mut parts: Vec<PartOut<'a>>) {
         if let Some(last) = self.messages.last_mut()
             && last.role == "user"
@@ -195,7 +196,7 @@ impl<'a> Writer<'a, '_> {
         if self.replay == ReasoningReplay::Required && !message.tool_calls.is_empty() {
             let reasoning = message.reasoning_content.get_or_insert_default();
             if reasoning.is_empty() {
-                // Kimi takes an empty one for a missing one.
+                // Kimi treats an empty text as missing.
                 reasoning.push(' ');
             }
         }
@@ -206,7 +207,7 @@ impl<'a> Writer<'a, '_> {
             message.content = Some(ContentOut::Text(text));
         }
         if message.tool_calls.is_empty() {
-            // A turn of which nothing is left still keeps its place.
+            // A turn of which nothing is left keeps its place.
             if message.content.is_none() && message.refusal.is_none() {
                 message.content = Some(ContentOut::Text(Cow::Borrowed(NOTHING)));
             }
@@ -214,7 +215,7 @@ impl<'a> Writer<'a, '_> {
         } else if self.target.quirks.vintage == Vintage::Tools {
             self.messages.push(message);
         } else {
-            // One call per message: the results are put between them, see `results`.
+            // Only one call per message: `results` puts the other calls and their results behind it.
             let text = message.content.take();
             let mut calls = std::mem::take(&mut message.tool_calls).into_iter();
             message.content = text;
@@ -251,7 +252,7 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
-    /// A result as text; its images and files move into the next user message.
+    /// A result as text; its images and files are moved to the next user message.
     fn result_text(&mut self, result: &'a ToolResult) -> Result<Cow<'a, str>, RequestFault> {
         let mut lines: Vec<Cow<'a, str>> = Vec::new();
         for block in &result.blocks {
@@ -280,7 +281,7 @@ impl<'a> Writer<'a, '_> {
             self.moved.append(&mut parts);
         }
         let text = match lines.as_mut_slice() {
-            // Nearly always: the text goes out as it is.
+            // Usually there is one line, which is passed on without a copy.
             [line] => std::mem::take(line),
             lines => Cow::Owned(lines.join("\n")),
         };
@@ -381,8 +382,9 @@ impl<'a> Writer<'a, '_> {
     }
 }
 
-/// What stands where nothing is left of a turn.
+/// The text that replaces a turn of which nothing is left.
 const NOTHING: &str = "(no content)";
 
-/// A marker of any length becomes the shorter one: the longer costs twice as much, which is for an account to want.
+/// A marker with any lifetime becomes the shorter one: the longer one costs twice as much, which the account's owner
+/// has to decide.
 pub(super) const CACHE_TTL: &str = "30m";

@@ -1,4 +1,4 @@
-//! Pieces of messages: blocks as parts, or told as text.
+//! Parts of messages: blocks as parts, or described as text.
 use std::borrow::Cow;
 
 use super::super::wire::{ContentOut, FileOut, MessageOut, PartOut};
@@ -29,7 +29,7 @@ pub fn file<'a>(document: &'a Document, source: &'a Source) -> Result<PartOut<'a
     })
 }
 
-/// Content that the dialect has no place for.
+/// The fault for content that this dialect cannot express.
 pub fn unsupported(what: &str) -> RequestFault {
     RequestFault::new(
         "messages",
@@ -37,7 +37,7 @@ pub fn unsupported(what: &str) -> RequestFault {
     )
 }
 
-/// Adds to a text.
+/// Appends to a text.
 pub fn append<'a>(text: &mut Cow<'a, str>, more: &'a str) {
     if text.is_empty() {
         *text = Cow::Borrowed(more);
@@ -54,7 +54,7 @@ pub const fn text_part(text: Cow<'_, str>) -> PartOut<'_> {
     }
 }
 
-/// Text alone becomes one string: some servers refuse lists. A breakpoint needs its part.
+/// Plain text becomes one string, because some servers refuse lists. Text with a cache breakpoint must be a part.
 pub fn content(parts: Vec<PartOut<'_>>) -> ContentOut<'_> {
     let plain = |part: &PartOut<'_>| {
         matches!(
@@ -76,7 +76,7 @@ pub fn content(parts: Vec<PartOut<'_>>) -> ContentOut<'_> {
     ContentOut::Text(texts.fold(first, |all, text| Cow::Owned(format!("{all}\n\n{text}"))))
 }
 
-/// More breakpoints than the provider takes: the last ones cover the most.
+/// If there are more breakpoints than the provider accepts, keeps the last ones, which cover the most.
 pub fn keep_last_breakpoints(messages: &mut [MessageOut<'_>]) {
     let marks = messages
         .iter_mut()
@@ -101,5 +101,5 @@ pub fn keep_last_breakpoints(messages: &mut [MessageOut<'_>]) {
     }
 }
 
-/// Breakpoints that OpenAI takes.
+/// Most cache breakpoints that OpenAI accepts.
 const MOST_BREAKPOINTS: usize = 4;

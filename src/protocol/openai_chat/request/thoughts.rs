@@ -1,4 +1,4 @@
-//! Earlier reasoning, as the target wants it back.
+//! Earlier reasoning, in the form in which the target expects it back.
 use serde_json::value::RawValue;
 
 use super::super::wire::MessageOut;
@@ -7,7 +7,7 @@ use crate::protocol::hub::error::Losses;
 use crate::protocol::hub::opaque::{OpaqueKind, Vendor};
 use crate::protocol::hub::target::{ReasoningReplay, Target};
 
-/// Puts `reasoning` into the message of the assistant.
+/// Adds `reasoning` to the assistant's message.
 pub fn replay(
     reasoning: &Reasoning,
     replay: ReasoningReplay,
@@ -25,7 +25,7 @@ pub fn replay(
         match entries {
             Some(entries) => {
                 message.reasoning_details.extend(entries);
-                // The text is in it.
+                // The list contains the text.
                 if replay == ReasoningReplay::Welcome {
                     return;
                 }

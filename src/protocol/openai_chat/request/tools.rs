@@ -1,4 +1,4 @@
-//! Tools and the choice among them, as Chat declares them.
+//! Tools and the tool choice in the form of Chat.
 use std::borrow::Cow;
 
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use crate::protocol::hub::request::{Function, Request, Tool, ToolChoice};
 use crate::protocol::hub::schema;
 use crate::protocol::hub::target::{Target, Vintage};
 
-/// Declares the tools of `request` and says which of them may or must be called.
+/// Declares the tools of `request` and sets which of them may or must be called.
 pub fn encode<'a>(
     request: &'a Request,
     target: &Target<'a>,
@@ -97,7 +97,7 @@ fn function<'a>(
     })
 }
 
-/// A choice without tools is left out: OpenAI refuses it.
+/// Sets the tool choice. Without tools it is left out, because OpenAI refuses it.
 fn choice<'a>(request: &'a Request, target: &Target<'_>, out: &mut RequestOut<'a>) {
     if out.tools.is_empty() {
         return;
@@ -148,7 +148,7 @@ fn named<'a>(request: &'a Request, target: &Target<'_>, name: &'a str) -> Choice
     }
 }
 
-/// The format of a freeform tool as Chat has it: a grammar stands in an object of its own.
+/// The format of a freeform tool in the form of Chat: a grammar is in an object of its own.
 fn nested(format: &RawValue) -> Cow<'_, RawValue> {
     let flat: Option<GrammarIn<'_>> = serde_json::from_str(format.get()).ok();
     let nested = flat.and_then(|format| {
@@ -161,7 +161,7 @@ fn nested(format: &RawValue) -> Cow<'_, RawValue> {
     nested.map_or(Cow::Borrowed(format), Cow::Owned)
 }
 
-/// A grammar as Responses has it.
+/// A grammar in the form of Responses.
 #[derive(Deserialize)]
 struct GrammarIn<'a> {
     #[serde(borrow)]
@@ -170,7 +170,7 @@ struct GrammarIn<'a> {
     definition: Option<&'a RawValue>,
 }
 
-/// The same in the terms of before tools, which had one call at a time and could not be made to call whatever.
+/// Converts to the form before tools, in which only one call at a time is possible and "any tool" cannot be required.
 fn make_legacy(out: &mut RequestOut<'_>, losses: &mut Losses) {
     let tools = std::mem::take(&mut out.tools).into_iter();
     out.functions = tools

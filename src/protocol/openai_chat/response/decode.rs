@@ -1,4 +1,4 @@
-//! What an upstream answers.
+//! Decodes an upstream's answer.
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
@@ -23,7 +23,7 @@ use crate::protocol::hub::stated::ChatUsage;
 use crate::protocol::hub::target::Quirks;
 use crate::protocol::hub::usage::Stated;
 
-/// Reads an upstream's answer. `stamp` makes ids for calls that came without.
+/// Reads an upstream's answer. `stamp` makes ids for calls that have none.
 pub fn decode(body: &[u8], quirks: &Quirks, stamp: Stamp) -> Result<Response, Violation> {
     let answer: AnswerIn<'_> = serde_json::from_slice(body)
         .map_err(|error| Violation::unreadable(without_position(&error)))?;
@@ -170,7 +170,7 @@ fn blocks(message: DeltaIn<'_>, quirks: &Quirks, stamp: Stamp) -> Vec<Block> {
     blocks
 }
 
-/// The reasoning of a message under any of the names that vendors give it.
+/// The reasoning of a message, from any of the fields that vendors use.
 pub fn reasoning_text<'a>(message: &DeltaIn<'a>) -> Cow<'a, str> {
     match &message.reasoning_content {
         Some(text) if !text.is_empty() => text.0.clone(),
@@ -187,7 +187,8 @@ pub fn reasoning_text<'a>(message: &DeltaIn<'a>) -> Cow<'a, str> {
     }
 }
 
-/// What content says, piece by piece, also when it came as a list of parts. Whether there was a part that cannot be told.
+/// Emits the pieces of content, which is a string or a list of parts. Returns whether there was a part that the hub
+/// cannot express.
 pub fn pieces<'a>(
     content: &ContentIn<'a>,
     on: &mut dyn FnMut(Piece<'a>) -> Result<(), Violation>,
@@ -217,7 +218,7 @@ pub fn pieces<'a>(
             continue;
         };
         match (part.kind.as_deref(), part.thinking, part.refusal, part.text) {
-            // Mistral has a list of texts in it, others a text.
+            // Mistral has a list of texts here, other vendors a string.
             (Some("thinking" | "reasoning"), thinking, _, text) => {
                 let thought = thinking
                     .map(|content| part_text(&content))
@@ -232,7 +233,7 @@ pub fn pieces<'a>(
     Ok(lost)
 }
 
-/// All text of content.
+/// The whole text of content.
 pub fn part_text<'a>(content: &ContentIn<'a>) -> Cow<'a, str> {
     let mut all = Cow::Borrowed("");
     // The closure never fails.
@@ -248,7 +249,7 @@ pub fn part_text<'a>(content: &ContentIn<'a>) -> Cow<'a, str> {
     all
 }
 
-/// The arguments of a call: a string by the book, the object itself from some servers.
+/// The arguments of a call: by the specification a string; some servers write the object itself.
 pub fn arguments<'a>(call: &FunctionCallIn<'a>) -> Cow<'a, str> {
     match call.arguments {
         None => Cow::Borrowed(""),
@@ -257,7 +258,7 @@ pub fn arguments<'a>(call: &FunctionCallIn<'a>) -> Cow<'a, str> {
     }
 }
 
-/// The same, all of them. Some servers print the missing arguments of a tool without parameters.
+/// The arguments of a whole call. Some servers write `null` for a tool without parameters.
 fn whole_arguments<'a>(call: &FunctionCallIn<'a>) -> Cow<'a, str> {
     let args = arguments(call);
     if args.trim() == "null" {
@@ -270,7 +271,7 @@ fn string(raw: &RawValue) -> Cow<'_, str> {
     serde_json::from_str::<Str<'_>>(raw.get()).map_or(Cow::Borrowed(""), |text| text.0)
 }
 
-/// The state of a call, where Google's Chat endpoint has it.
+/// The state of a call, which Google's Chat endpoint adds.
 pub fn signature(extra: &RawValue) -> Option<Opaque> {
     let extra: ExtraIn<'_> = serde_json::from_str(extra.get()).ok()?;
     let signature = extra.google?.thought_signature?;
@@ -278,7 +279,7 @@ pub fn signature(extra: &RawValue) -> Option<Opaque> {
         .then(|| Opaque::native(Vendor::Gemini, OpaqueKind::Thought, &*signature))
 }
 
-/// Stands for a part of an answer that cannot be told: a picture, say.
+/// Stands for a part of an answer that the hub cannot express, for example an image.
 pub fn lost_part() -> Foreign {
     Foreign {
         dialect: Dialect::OpenaiChat,
@@ -287,7 +288,7 @@ pub fn lost_part() -> Foreign {
     }
 }
 
-/// A citation, where the annotation is one.
+/// The citation in an annotation, if it is one.
 pub fn citation(annotation: &AnnotationIn<'_>) -> Option<Citation> {
     let citation = annotation.url_citation.as_ref()?;
     Some(Citation::Url {
@@ -302,7 +303,7 @@ pub fn citation(annotation: &AnnotationIn<'_>) -> Option<Citation> {
     })
 }
 
-/// Whether the word says that the model has stopped. Some servers write `"null"` where they mean `null`.
+/// Whether the word is a finish reason. Some servers write `"null"` for `null`.
 pub fn is_reason(reason: &str) -> bool {
     !matches!(
         reason.to_ascii_lowercase().as_str(),
@@ -310,8 +311,8 @@ pub fn is_reason(reason: &str) -> bool {
     )
 }
 
-/// Why the model stopped, as far as its word goes. Servers invent spellings, in either case: what is not known is a natural end,
-/// because the content is there; only the words for a failure are one.
+/// The hub's stop for a finish reason. Servers invent spellings, in upper and lower case. An unknown reason counts as a
+/// natural end, because the content is there; only the known words for a failure are errors.
 pub fn stop(reason: &str) -> Result<Stop, Violation> {
     let word = reason.to_ascii_lowercase().replace('-', "_");
     Ok(match word.as_str() {
@@ -344,7 +345,7 @@ pub fn stop(reason: &str) -> Result<Stop, Violation> {
     })
 }
 
-/// What was used.
+/// The usage that the upstream states.
 pub fn spent(usage: ChatUsage, tier: Option<&str>) -> Spent {
     let stated = Stated::from(usage);
     Spent {

@@ -1,4 +1,4 @@
-//! What a client is answered.
+//! Encodes an answer for a client.
 use serde::Serialize;
 
 use super::super::wire::{CompletionDetailsOut, PromptDetailsOut, UsageOut};
@@ -134,7 +134,7 @@ struct FunctionOut {
     arguments: String,
 }
 
-/// One stretch of reasoning with its opaque state, for clients that send `reasoning_details` back.
+/// One reasoning block with its opaque state, for clients that send `reasoning_details` back.
 #[derive(Debug, Serialize)]
 pub struct Details {
     pub index: usize,
@@ -148,7 +148,7 @@ pub struct Details {
     pub data: Option<String>,
 }
 
-/// A citation of the text from the one character to the other.
+/// A citation for a range of characters of the text.
 #[derive(Debug, Serialize)]
 pub struct Annotation {
     #[serde(rename = "type")]
@@ -230,7 +230,7 @@ fn block(
     }
 }
 
-/// The annotation for a citation of that span; `None` where this dialect has none for it.
+/// The annotation for a citation of this range of characters; `None` if this dialect cannot express the citation.
 pub fn annotation(citation: &Citation, start_index: usize, end_index: usize) -> Option<Annotation> {
     match citation {
         Citation::Url { url, title, .. } => Some(Annotation {
@@ -246,7 +246,7 @@ pub fn annotation(citation: &Citation, start_index: usize, end_index: usize) -> 
     }
 }
 
-/// The entry of `reasoning_details` for one stretch; `None` without state.
+/// The entry of `reasoning_details` for one reasoning block; `None` without state.
 pub fn details(reasoning: &Reasoning, index: usize, context: &Context) -> Option<Details> {
     let opaque = reasoning
         .opaque
@@ -273,7 +273,7 @@ pub fn details(reasoning: &Reasoning, index: usize, context: &Context) -> Option
     })
 }
 
-/// The reason as this dialect says it.
+/// The finish reason of this dialect.
 pub const fn finish_reason(stop: &Stop, shape: Shape) -> &'static str {
     match stop {
         Stop::ContextFull | Stop::MaxTokens => "length",
@@ -286,7 +286,7 @@ pub const fn finish_reason(stop: &Stop, shape: Shape) -> &'static str {
     }
 }
 
-/// What a refusal says of itself beside the answer.
+/// The explanation of a refusal, which is not part of the content.
 pub fn explanation(stop: &Stop) -> Option<&str> {
     match stop {
         Stop::Refusal(refusal) => refusal.explanation.as_deref(),
@@ -294,7 +294,7 @@ pub fn explanation(stop: &Stop) -> Option<&str> {
     }
 }
 
-/// What was used, as this dialect states it: what was cached is part of the prompt.
+/// The usage in the form of this dialect: cached tokens are part of the prompt.
 pub fn usage(spent: &Spent) -> UsageOut {
     let usage = &spent.usage;
     UsageOut {
@@ -311,7 +311,7 @@ pub fn usage(spent: &Spent) -> UsageOut {
     }
 }
 
-/// The service level, as this dialect calls it.
+/// The service tier by its name in this dialect.
 pub fn tier(spent: &Spent) -> Option<&'static str> {
     spent.tier.map(|tier| match tier {
         Tier::Auto => "auto",
@@ -322,5 +322,5 @@ pub fn tier(spent: &Spent) -> Option<&'static str> {
     })
 }
 
-/// Ids as clients of this dialect send them back.
+/// The form of ids that clients of this dialect send back.
 pub const TOOL_IDS: ToolIds = ToolIds::AtMost(40);

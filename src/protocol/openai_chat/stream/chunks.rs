@@ -1,4 +1,4 @@
-//! The chunks of a stream: what all of them have in common is written once.
+//! The chunks of a stream. What they have in common is formatted only once.
 use bytes::BytesMut;
 
 use super::super::wire::UsageOut;
@@ -9,13 +9,13 @@ use crate::protocol::hub::write::{raw, string, value};
 /// Writes chunks.
 #[derive(Debug)]
 pub struct Chunks {
-    /// Every chunk up to its choice, and from it on.
+    /// Every chunk up to its choice; `tail` is the rest behind the choice.
     head: Vec<u8>,
     tail: &'static str,
 }
 
 impl Chunks {
-    /// For one answer: id, time and model are the same in every chunk.
+    /// The chunks of one answer: id, time and model are the same in all of them.
     pub fn new(context: &Context) -> Self {
         let (prefix, object) = match context.reply.shape {
             Shape::TextCompletion => ("cmpl-", "text_completion"),
@@ -41,7 +41,7 @@ impl Chunks {
         }
     }
 
-    /// One chunk; `write` adds the members of its delta.
+    /// Writes one chunk; `write` adds the members of its delta.
     pub fn delta(&self, out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
         self.choice(out, |out| {
             raw(out, "\"index\":0,\"delta\":{");
@@ -50,7 +50,7 @@ impl Chunks {
         });
     }
 
-    /// One chunk; `write` adds the members of its choice.
+    /// Writes one chunk; `write` adds the members of its choice.
     pub fn choice(&self, out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
         out.extend_from_slice(&self.head);
         raw(out, "{");
@@ -59,7 +59,8 @@ impl Chunks {
         raw(out, self.tail);
     }
 
-    /// The chunk without a choice that states the usage. The last one: a chunk after it would erase it in accumulators.
+    /// Writes the chunk that states the usage and has no choice. It must be the last one: a chunk after it would erase
+    /// the usage in some clients.
     pub fn usage(&self, out: &mut BytesMut, usage: &UsageOut, tier: Option<&'static str>) {
         out.extend_from_slice(&self.head);
         raw(out, "],\"usage\":");

@@ -1,4 +1,4 @@
-//! A stream of an upstream of this dialect.
+//! Decodes the stream of an upstream of this dialect.
 //!
 //! ```text
 //!          chunk            finish_reason              [DONE], end of bytes
@@ -21,7 +21,7 @@ use crate::protocol::hub::read::json;
 use crate::protocol::hub::response::{Refusal, Stop};
 use crate::protocol::hub::target::Quirks;
 
-/// Reads the stream.
+/// Decodes one stream.
 #[derive(Debug)]
 pub struct Decoder {
     state: State,
@@ -29,13 +29,13 @@ pub struct Decoder {
     slots: Slots,
     said: Said,
     details: Details,
-    /// Whether the last thing told was reasoning.
+    /// Whether the last content was reasoning.
     thinks: bool,
-    /// Whether something was refused in so many words.
+    /// Whether there was a refusal text.
     refused: bool,
-    /// Whether anything was answered.
+    /// Whether there was any content.
     answered: bool,
-    /// The last reason that was stated, once it was.
+    /// The last finish reason that was stated.
     reason: String,
 }
 
@@ -48,8 +48,8 @@ enum State {
 }
 
 impl Decoder {
-    /// `stamp` makes ids for calls that come without.
-    /// `wrapped` are the tools whose arguments may be plain text instead of an object.
+    /// `stamp` makes ids for calls that have none. `wrapped` are the tools whose arguments may be plain text instead of
+    /// an object.
     pub fn new(quirks: &Quirks, stamp: Stamp, wrapped: Vec<String>) -> Self {
         Self {
             state: State::Fresh,
@@ -100,7 +100,7 @@ impl Decoder {
             }))?;
         }
         let mut usage = chunk.usage;
-        // Other answers were not asked for.
+        // Only one answer was requested.
         for choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
             usage = usage.or(choice.usage);
             self.choice(choice, &mut on)?;
@@ -111,12 +111,13 @@ impl Decoder {
         Ok(())
     }
 
-    /// Whether a reason was stated: at most usage and the terminal marker are missing, unless more is said after all.
+    /// Whether a finish reason has come. At most usage and the terminal marker are missing then, unless more content
+    /// comes after all.
     pub fn has_stopped(&self) -> bool {
         self.state == State::Stopped
     }
 
-    /// The end of the bytes. Whether the answer had come to its end; `false` = it was cut.
+    /// The bytes have ended. Whether the answer was complete; `false` = it was cut off.
     pub fn finish(
         &mut self,
         mut on: impl FnMut(Event<'_>) -> Result<(), Violation>,
@@ -156,7 +157,7 @@ impl Decoder {
             match (choice.delta, choice.message) {
                 (Some(delta), _) if self.said.is_again(&delta, choice.finish_reason.is_some()) => {}
                 (Some(delta), _) => self.delta(delta, on)?,
-                // Servers without streaming of their own send the whole message in one chunk; others repeat it in the last.
+                // Servers without streaming send the whole message in one chunk; others repeat it in the last chunk.
                 (None, Some(message)) if self.said.is_empty() && self.slots.is_empty() => {
                     self.delta(message, on)?;
                 }
@@ -166,7 +167,7 @@ impl Decoder {
         if let Some(reason) = choice.finish_reason
             && is_reason(&reason)
         {
-            // One that is a failure is heard at once.
+            // A reason that means a failure is reported at once.
             stop(&reason)?;
             self.reason = reason.0.into_owned();
             self.state = State::Stopped;
@@ -251,7 +252,7 @@ impl Decoder {
         result
     }
 
-    /// One fragment of a call.
+    /// Handles one fragment of a call.
     fn call(
         &mut self,
         call: &ToolCallIn<'_>,
@@ -267,7 +268,7 @@ impl Decoder {
         self.slots.take(&fragment, on)
     }
 
-    /// State belongs behind what was thought and in front of what follows from it.
+    /// Emits the state behind the reasoning that it belongs to, and in front of what follows.
     fn end_thought(
         &mut self,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,

@@ -1,4 +1,4 @@
-//! A stream for a client of this dialect.
+//! Encodes a stream for a client of this dialect.
 //!
 //! ```text
 //!          Start            Stop             End
@@ -7,8 +7,9 @@
 //!                    └─┘ one chunk per delta             │ Error, from anywhere: an error chunk and nothing else
 //! ```
 //!
-//! Accumulators concatenate strings and add numbers: role, id, name and type are said once. Calls may overlap here, each under its
-//! number; the finish chunk waits for the end, because an error after it would come too late.
+//! Clients concatenate strings and add numbers, so role, id, name and type are written only once. Calls may overlap
+//! here, because each has its own index. The finish chunk is held back until the end, because an error after it would
+//! come too late.
 use bytes::BytesMut;
 
 use super::super::error;
@@ -27,7 +28,7 @@ use crate::protocol::hub::response::Stop;
 use crate::protocol::hub::write::{number, raw, string, value};
 use crate::protocol::passthrough;
 
-/// Writes the stream.
+/// Encodes one stream.
 #[derive(Debug)]
 pub struct Encoder {
     context: Context,
@@ -45,7 +46,7 @@ enum State {
 }
 
 impl Encoder {
-    /// For one answer.
+    /// An encoder for one answer.
     pub fn new(context: Context) -> Self {
         Self {
             chunks: Chunks::new(&context),
@@ -55,14 +56,15 @@ impl Encoder {
         }
     }
 
-    /// Writes what follows from one event. They come in the order of the [`Grammar`](crate::protocol::hub::grammar::Grammar).
+    /// Writes what follows from one event. Events come in the order of the
+    /// [`Grammar`](crate::protocol::hub::grammar::Grammar).
     pub fn on(&mut self, event: Event<'_>, out: &mut BytesMut) -> Result<(), Violation> {
         let old = std::mem::replace(&mut self.state, State::Ended);
         self.state = self.step(old, event, out);
         Ok(())
     }
 
-    /// What could not be said to the client.
+    /// What could not be expressed to the client.
     pub fn losses(&self) -> &Losses {
         &self.tally.losses
     }
@@ -103,7 +105,7 @@ impl Encoder {
         }
     }
 
-    /// Everything between the head and the stop.
+    /// Handles the events between the head and the stop.
     fn content(&mut self, event: Event<'_>, out: &mut BytesMut) {
         match event {
             Event::TextDelta(text) => {
@@ -128,7 +130,7 @@ impl Encoder {
                 self.tool_args(slot, &fragment, out);
             }
             Event::ToolEnd { slot } => {
-                // Clients parse the arguments, and an empty string is no JSON.
+                // Clients parse the arguments, and an empty string is not JSON.
                 if self
                     .tally
                     .calls
@@ -204,14 +206,14 @@ impl Encoder {
         self.text("reasoning_content", text, out);
     }
 
-    /// The stretch has ended; its state goes to clients that send `reasoning_details` back, each entry under a number of its own,
-    /// because accumulators merge entries by it.
+    /// A reasoning block has ended. Its state is written for clients that send `reasoning_details` back. Each entry has
+    /// its own index, because clients merge entries with the same index.
     fn reasoning_end(&mut self, opaque: Option<Opaque>, out: &mut BytesMut) {
         let text = std::mem::take(&mut self.tally.thought);
         let cut = std::mem::take(&mut self.tally.thought_cut);
         self.tally.thoughts += usize::from(!text.is_empty());
         if cut {
-            // A signature over a text that is not all there is worth nothing.
+            // A signature over an incomplete text is useless.
             self.tally.losses.name("thinking");
             return;
         }
@@ -246,7 +248,7 @@ impl Encoder {
     ) {
         let legacy = self.context.reply.shape != Shape::Modern;
         if legacy && !self.tally.calls.is_empty() {
-            // There is room for one.
+            // The legacy form has room for only one call.
             self.tally.losses.name("parallel_tool_calls");
             return;
         }
@@ -360,5 +362,5 @@ impl Encoder {
     }
 }
 
-/// Most bytes of one stretch of reasoning that are kept for its signature.
+/// Most bytes of one reasoning block that are kept for its signature.
 const MOST_THOUGHT: usize = 4 << 20;

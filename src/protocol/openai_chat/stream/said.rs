@@ -1,4 +1,5 @@
-//! What a stream has said, as far as it takes to know it again: some servers repeat the whole text in their last chunk.
+//! Remembers enough of a stream's text to recognize a repetition: some servers repeat the whole text in their last
+//! chunk.
 use super::super::response::part_text;
 use super::super::wire::DeltaIn;
 
@@ -21,19 +22,19 @@ impl Default for Said {
 }
 
 impl Said {
-    /// Takes note of a piece.
+    /// Adds a piece.
     pub fn push(&mut self, text: &str) {
         self.bytes += text.len();
         self.pieces += 1;
         self.hash = hash(self.hash, text);
     }
 
-    /// Whether nothing was said.
+    /// Whether there was no text.
     pub const fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
-    /// Whether the last delta is all of it once more. A text of one piece may well be said twice.
+    /// Whether the last delta repeats the whole text. A text that came in one piece may be repeated on purpose.
     pub fn is_again(&self, delta: &DeltaIn<'_>, last: bool) -> bool {
         if !last || self.pieces < 2 || self.bytes < LEAST {
             return false;
@@ -43,7 +44,7 @@ impl Said {
     }
 }
 
-/// FNV-1a, which does not mind where a text is cut.
+/// FNV-1a, whose result does not depend on how the text is split.
 fn hash(from: u64, text: &str) -> u64 {
     text.bytes().fold(from, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(PRIME)
@@ -53,5 +54,5 @@ fn hash(from: u64, text: &str) -> u64 {
 const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0100_0000_01b3;
 
-/// Bytes below which a repetition may be meant.
+/// Length in bytes below which a repetition may be meant.
 const LEAST: usize = 16;

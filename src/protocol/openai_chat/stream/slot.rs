@@ -9,22 +9,22 @@ use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::Event;
 use crate::protocol::hub::opaque::Opaque;
 
-/// One call.
+/// The state of one call.
 #[derive(Debug, Default)]
 pub struct Slot {
-    /// The upstream's number for it.
+    /// The upstream's index of the call.
     pub index: usize,
     pub id: String,
     pub name: String,
     pub freeform: bool,
-    /// Its input is free text that belongs into an object.
+    /// Its input is free text that belongs in an object.
     pub wrapped: bool,
-    /// The model forgot the object.
+    /// The model wrote the text without the object.
     bare: bool,
     phase: Phase,
-    /// The upstream's state for this call.
+    /// The upstream's state for this call, until it is emitted.
     state: Option<Opaque>,
-    /// Of the arguments so far.
+    /// A hash of the arguments so far.
     digest: DefaultHasher,
     pub scanner: Scanner,
 }
@@ -33,7 +33,7 @@ pub struct Slot {
 enum Phase {
     Ended,
     Open,
-    /// Not all is known yet; these arguments came early.
+    /// The call cannot begin yet, because its name may be incomplete; `early` are the arguments that have come already.
     Pending {
         early: String,
     },
@@ -48,7 +48,7 @@ impl Default for Phase {
 }
 
 impl Slot {
-    /// A call of which nothing is known but its number and its kind.
+    /// A call of which only the index and the kind are known.
     pub fn new(index: usize, freeform: bool) -> Self {
         Self {
             index,
@@ -57,7 +57,7 @@ impl Slot {
         }
     }
 
-    /// Takes what a fragment says of its name: all of it (some servers repeat it), more than before, or the next piece.
+    /// Adds a fragment's name: the same name again (some servers repeat it), a longer one, or the next piece.
     pub fn call(&mut self, name: &str) {
         if !self.is_pending() || name.is_empty() || self.has_early() && !self.name.is_empty() {
             return;
@@ -74,29 +74,30 @@ impl Slot {
         matches!(self.phase, Phase::Pending { .. })
     }
 
-    /// Whether arguments came before it could begin.
+    /// Whether arguments came before the call could begin.
     pub fn has_early(&self) -> bool {
         matches!(&self.phase, Phase::Pending { early } if !early.trim().is_empty())
     }
 
-    /// Whether any text is whole: there is no object to wait for.
+    /// Whether the arguments are plain text, so that no object need be complete.
     pub const fn is_text(&self) -> bool {
         self.freeform || self.bare
     }
 
-    /// Whether these are all of its arguments.
+    /// Whether `args` equals all arguments so far.
     pub fn was_told(&self, args: &str) -> bool {
         let mut digest = DefaultHasher::new();
         digest.write(args.as_bytes());
         digest.finish() == self.digest.finish()
     }
 
-    /// Takes the state that belongs to the call. It is told in front of it, so it counts only until it begins.
+    /// Sets the state that belongs to the call. State is emitted in front of the call, so it is only used before the
+    /// call begins.
     pub fn sign(&mut self, state: Opaque) {
         self.state = Some(state);
     }
 
-    /// Begins it: what is known is said, and what came early.
+    /// Begins the call: emits its start, and the arguments that came early.
     pub fn start(
         &mut self,
         slot: usize,
@@ -132,7 +133,7 @@ impl Slot {
         }
     }
 
-    /// Takes a fragment of the arguments.
+    /// Adds a fragment of the arguments.
     pub fn feed(
         &mut self,
         slot: usize,
@@ -155,7 +156,7 @@ impl Slot {
             }
             Phase::Ended if fragment.trim().is_empty() => Ok(()),
             Phase::Ended => Err(bad_arguments()),
-            // Some servers print the missing arguments of a tool without parameters.
+            // Some servers write `null` for the arguments of a tool without parameters.
             Phase::Open
                 if !self.freeform && self.scanner.is_blank() && fragment.trim() == "null" =>
             {
@@ -177,7 +178,7 @@ impl Slot {
         }
     }
 
-    /// Ends it, if it is open.
+    /// Ends the call, if it is open.
     pub fn end(
         &mut self,
         slot: usize,
@@ -191,7 +192,7 @@ impl Slot {
     }
 }
 
-/// Arguments that nobody could run.
+/// The violation for arguments that cannot be executed.
 pub fn bad_arguments() -> Violation {
     Violation::new(
         "invalid_tool_json",
@@ -199,7 +200,7 @@ pub fn bad_arguments() -> Violation {
     )
 }
 
-/// Most bytes of a name that is put together: vendors allow 64 characters, and some 128.
+/// Most bytes of a name that comes in pieces: vendors permit 64 characters, some 128.
 const LONGEST_NAME: usize = 1024;
 /// Most bytes of arguments that come before the name.
 const MOST_EARLY: usize = 1 << 20;

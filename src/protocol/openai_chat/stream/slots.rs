@@ -1,5 +1,6 @@
-//! The calls of one answer, in the order of their appearance. A slot begins when its arguments do and its name is known, or when something
-//! else begins: some servers send id and name apart, or the name in pieces. It ends when something else begins after its arguments are whole, or with the answer.
+//! The calls of one answer, in the order of their appearance. A slot begins when its name is known and its arguments
+//! begin, or when something else begins: some servers send the id and the name separately, or the name in pieces. It
+//! ends when its arguments are complete and something else begins, or with the answer.
 use std::borrow::Cow;
 
 use super::super::response::{arguments, signature};
@@ -11,7 +12,7 @@ use crate::protocol::hub::event::Event;
 use crate::protocol::hub::opaque::Opaque;
 use crate::protocol::hub::response::Calls;
 
-/// All of them.
+/// All calls of an answer.
 #[derive(Debug)]
 pub struct Slots {
     slots: Vec<Slot>,
@@ -20,7 +21,7 @@ pub struct Slots {
     wrapped: Vec<String>,
 }
 
-/// What one chunk says of a call.
+/// One chunk's fragment of a call.
 #[derive(Debug)]
 pub struct Fragment<'a> {
     index: Option<usize>,
@@ -32,7 +33,7 @@ pub struct Fragment<'a> {
 }
 
 impl<'a> Fragment<'a> {
-    /// Reads it.
+    /// Reads the fragment of a call.
     pub fn of(call: &'a ToolCallIn<'_>) -> Self {
         let (name, args, freeform) = match (&call.function, &call.custom) {
             (Some(function), _) => (&function.name, arguments(function), false),
@@ -52,14 +53,14 @@ impl<'a> Fragment<'a> {
         }
     }
 
-    /// Whether it looks like the beginning of a call that needs no more.
+    /// Whether the fragment has a name and arguments, as the beginning of a call or a whole call has.
     fn is_head(&self) -> bool {
         !self.name.is_empty() && !self.args.trim().is_empty()
     }
 }
 
 impl Slots {
-    /// `stamp` makes ids for calls that come without.
+    /// `stamp` makes ids for calls that have none.
     pub const fn new(stamp: Stamp, wrapped: Vec<String>) -> Self {
         Self {
             slots: Vec::new(),
@@ -68,7 +69,7 @@ impl Slots {
         }
     }
 
-    /// Whether there was none.
+    /// Whether there was no call.
     pub const fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
@@ -78,7 +79,7 @@ impl Slots {
         !self.is_told(fragment) && self.place(fragment).is_none()
     }
 
-    /// Takes one fragment.
+    /// Adds one fragment.
     pub fn take(
         &mut self,
         fragment: &Fragment<'_>,
@@ -97,7 +98,7 @@ impl Slots {
         let Some(slot) = self.slots.get_mut(at) else {
             return Ok(());
         };
-        // Said once is enough: some servers repeat both in every fragment.
+        // The first id counts: some servers repeat id and name in every fragment.
         if slot.id.is_empty() {
             fragment.id.clone_into(&mut slot.id);
         }
@@ -107,7 +108,7 @@ impl Slots {
             slot.sign(state.clone());
         }
         slot.feed(at, &fragment.args, on)?;
-        // Until its arguments begin, more of its name may come.
+        // More of its name may come until its arguments begin.
         if slot.is_pending() && !slot.name.is_empty() && slot.has_early() {
             slot.start(at, self.stamp, on)?;
         }
@@ -117,7 +118,7 @@ impl Slots {
         Ok(())
     }
 
-    /// Something else begins: calls that are whole have ended.
+    /// Something else begins: calls with complete arguments end.
     pub fn end_whole(
         &mut self,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
@@ -131,7 +132,7 @@ impl Slots {
         Ok(())
     }
 
-    /// Begins the calls of which id and name are known: no more of them will come.
+    /// Begins the calls whose name and id are known; no more of them will come.
     fn start_named(
         &mut self,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
@@ -144,7 +145,7 @@ impl Slots {
         Ok(())
     }
 
-    /// The answer has ended; only one that ran into a limit may be cut within a call.
+    /// The answer has ended. Only an answer that reached a limit may be cut off within a call.
     pub fn finish(
         &mut self,
         may_be_cut: bool,
@@ -168,7 +169,7 @@ impl Slots {
         Ok(calls)
     }
 
-    /// Whether this is a whole call of before again: some servers repeat everything in the last chunk.
+    /// Whether the fragment repeats a whole earlier call: some servers repeat everything in the last chunk.
     fn is_told(&self, fragment: &Fragment<'_>) -> bool {
         let same = |slot: &&Slot| {
             !fragment.id.is_empty()
@@ -183,15 +184,15 @@ impl Slots {
     fn place(&self, fragment: &Fragment<'_>) -> Option<usize> {
         let found = self.find(fragment.index, fragment.id, fragment.name);
         found.filter(|at| {
-            // One id, or one number, for all calls: after a whole object another one begins.
+            // Some servers use one id or one index for all calls: after a complete object, another call begins.
             let slot = self.slots.get(*at);
             let whole = slot.is_some_and(|slot| slot.scanner.is_complete());
             !(fragment.is_head() && whole)
         })
     }
 
-    /// The slot that it seems to belong to. Numbers decide, but some servers give every call the
-    /// same number, or none.
+    /// The slot that the fragment seems to belong to. The index decides, but some servers give every call the same
+    /// index, or none.
     fn find(&self, index: Option<usize>, id: &str, name: &str) -> Option<usize> {
         let known = match index {
             Some(index) => self.slots.iter().rposition(|slot| slot.index == index),

@@ -1,25 +1,25 @@
-//! What has come together in a stream so far.
+//! What a stream has written so far.
 use super::super::response::{Annotation, annotation};
 use crate::protocol::hub::block::Citation;
 use crate::protocol::hub::error::Losses;
 use crate::protocol::hub::response::Spent;
 
-/// What has come together so far.
+/// What has been written so far.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// The calls, in the order of their numbers.
+    /// The calls, in the order of their indices.
     pub calls: Vec<Call>,
-    /// What was shown of the present stretch of reasoning.
+    /// The visible text of the present reasoning block.
     pub thought: String,
-    /// Whether `thought` is not all of it.
+    /// Whether `thought` is incomplete.
     pub thought_cut: bool,
-    /// Stretches of reasoning that ended with something shown.
+    /// The number of ended reasoning blocks with visible text.
     pub thoughts: usize,
     pub details: usize,
-    /// Characters of text so far, and where the present text block began.
+    /// Characters of text so far; `block_start` is where the present text block began.
     pub chars: usize,
     pub block_start: usize,
-    /// Sources of the present text block: they may be named before its text.
+    /// Citations of the present text block: they may come before its text.
     pub citations: Vec<Citation>,
     pub annotations: Vec<Annotation>,
     /// Bytes that the model wrote.
@@ -29,7 +29,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// The text block ends: what was cited, was cited in it.
+    /// The text block ends: its citations refer to the whole block.
     pub fn end_text(&mut self) {
         let span = (self.block_start, self.chars);
         let citations = self.citations.drain(..);
@@ -39,7 +39,7 @@ impl Tally {
     }
 }
 
-/// One call.
+/// The state of one call.
 #[derive(Debug)]
 pub struct Call {
     pub slot: usize,

@@ -1,21 +1,22 @@
-//! Reasoning that stands inside the text: `<think>…</think>` at the beginning of an answer, as raw open models give it.
+//! Separates reasoning from text: `<think>…</think>` at the beginning of an answer, as raw open models write it.
 //!
 //! ```text
 //!  Before ──<think>──► Inside ──</think>──► Outside
 //!     └──────── any other text ────────────────▲
 //! ```
 //!
-//! Only at the beginning: later in an answer it is what the model talks about. Without its end, all of it is reasoning.
+//! Tags count only at the beginning: later in an answer, they are what the model writes about. If the end tag is
+//! missing, everything is reasoning.
 use std::borrow::Cow;
 
 use crate::protocol::hub::block::SegmentKind;
 use crate::protocol::hub::event::Event;
 
-/// Splits content into reasoning and text, however it is cut.
+/// Splits content into reasoning and text, however the content is divided into pieces.
 #[derive(Debug)]
 pub struct ThinkTags {
     state: State,
-    /// What may turn out to be (part of) a tag.
+    /// Text that may be (part of) a tag.
     held: String,
 }
 
@@ -35,7 +36,7 @@ pub enum Piece<'a> {
 }
 
 impl<'a> Piece<'a> {
-    /// What it is to the hub.
+    /// The event for the piece.
     pub fn event(self) -> Event<'a> {
         match self {
             Self::Refusal(text) => Event::RefusalDelta(text),
@@ -49,7 +50,7 @@ impl<'a> Piece<'a> {
 }
 
 impl Piece<'_> {
-    /// The same, independent of what it was read from.
+    /// The same piece without borrowed data.
     pub fn into_owned(self) -> Piece<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         match self {
@@ -61,7 +62,7 @@ impl Piece<'_> {
 }
 
 impl ThinkTags {
-    /// `expected`: whether such tags are looked for at all.
+    /// `expected`: whether the provider's answers may have such tags.
     pub const fn new(expected: bool) -> Self {
         Self {
             state: if expected {
@@ -73,7 +74,7 @@ impl ThinkTags {
         }
     }
 
-    /// Takes the next text.
+    /// Adds the next text.
     pub fn push<'a>(&mut self, text: &'a str, mut on: impl FnMut(Piece<'a>)) {
         if self.state == State::Outside {
             if !text.is_empty() {
@@ -117,7 +118,7 @@ impl ThinkTags {
         }
     }
 
-    /// The end of the content: what was held is what it looks like.
+    /// The content has ended: the held text is reasoning or text by the present state.
     pub fn finish<'a>(&mut self, mut on: impl FnMut(Piece<'a>)) {
         let held = std::mem::take(&mut self.held);
         if !held.is_empty() {
@@ -130,7 +131,7 @@ impl ThinkTags {
     }
 }
 
-/// How many bytes at the end of `text` may begin `tag`.
+/// The number of bytes at the end of `text` that may be the beginning of `tag`.
 fn overlap(text: &str, tag: &str) -> usize {
     (1..tag.len())
         .rev()
@@ -138,7 +139,7 @@ fn overlap(text: &str, tag: &str) -> usize {
         .unwrap_or(0)
 }
 
-/// White space before a tag, in bytes. More of it is text.
+/// Most white space before a tag, in bytes. More counts as text.
 const MOST_BLANK: usize = 256;
 
 const OPEN: &str = "<think>";
@@ -148,7 +149,7 @@ const CLOSE: &str = "</think>";
 mod tests {
     use super::*;
 
-    /// Thoughts and text of `content`, cut into pieces of `size` characters.
+    /// The thoughts and the text of `content`, split into pieces of `size` characters.
     fn split(content: &str, size: usize) -> (String, String) {
         let (mut thoughts, mut texts) = (String::new(), String::new());
         let mut tags = ThinkTags::new(true);

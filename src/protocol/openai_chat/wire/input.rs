@@ -1,4 +1,4 @@
-//! What is read: it borrows from the bytes.
+//! The types that are read; they borrow from the bytes.
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -34,7 +34,7 @@ pub struct MessageIn<'a> {
     pub cache_control: Option<CacheControlIn<'a>>,
 }
 
-/// Anthropic's marker, which gateways and some clients put into Chat requests.
+/// Anthropic's cache marker, which gateways and some clients add to Chat requests.
 #[derive(Debug, Deserialize)]
 pub struct CacheControlIn<'a> {
     #[serde(borrow)]
@@ -87,7 +87,7 @@ pub struct AudioIn<'a> {
     pub format: Option<Str<'a>>,
 }
 
-/// A call: in history, in an answer, or a fragment of one in a stream.
+/// A call in the history or in an answer, or a fragment of a call in a stream.
 #[derive(Debug, Deserialize)]
 pub struct ToolCallIn<'a> {
     #[serde(default, deserialize_with = "position")]
@@ -98,7 +98,7 @@ pub struct ToolCallIn<'a> {
     pub function: Option<FunctionCallIn<'a>>,
     #[serde(borrow)]
     pub custom: Option<CustomCallIn<'a>>,
-    /// Where Google's Chat endpoint has the state of a call.
+    /// The state of a call at Google's Chat endpoint.
     #[serde(borrow)]
     pub extra_content: Option<&'a RawValue>,
 }
@@ -107,7 +107,7 @@ pub struct ToolCallIn<'a> {
 pub struct FunctionCallIn<'a> {
     #[serde(borrow)]
     pub name: Option<Str<'a>>,
-    /// A string by the book; some servers send the object itself.
+    /// By the specification a string; some servers send the object itself.
     #[serde(borrow)]
     pub arguments: Option<&'a RawValue>,
 }
@@ -120,7 +120,7 @@ pub struct CustomCallIn<'a> {
     pub input: Option<Str<'a>>,
 }
 
-/// A tool, nested as Chat has it or flat as Responses has it (Cursor mixes them).
+/// A tool, nested as in Chat or flat as in Responses (Cursor mixes both).
 #[derive(Debug, Deserialize)]
 pub struct ToolIn<'a> {
     #[serde(borrow, rename = "type")]
@@ -194,12 +194,12 @@ pub struct ChoiceIn<'a> {
     pub message: Option<DeltaIn<'a>>,
     #[serde(borrow, default, deserialize_with = "label")]
     pub finish_reason: Option<Str<'a>>,
-    /// Moonshot puts the usage of a stream here.
+    /// The usage of a stream, which Moonshot states here.
     #[serde(default, deserialize_with = "detail")]
     pub usage: Option<ChatUsage>,
 }
 
-/// A message of an answer, or a piece of it.
+/// The message of an answer, or a delta of it.
 #[derive(Debug, Default, Deserialize)]
 pub struct DeltaIn<'a> {
     #[serde(borrow)]
@@ -210,10 +210,10 @@ pub struct DeltaIn<'a> {
     pub reasoning_content: Option<Str<'a>>,
     #[serde(borrow)]
     pub reasoning: Option<ContentIn<'a>>,
-    /// As GitHub Copilot calls it.
+    /// Reasoning at GitHub Copilot.
     #[serde(borrow)]
     pub reasoning_text: Option<ContentIn<'a>>,
-    /// As gateways from Ollama's own API and from Anthropic's call it.
+    /// Reasoning at gateways that convert from Ollama's own API or from Anthropic's.
     #[serde(borrow)]
     pub thinking: Option<ContentIn<'a>>,
     #[serde(borrow)]
@@ -225,7 +225,7 @@ pub struct DeltaIn<'a> {
     /// Reasoning with the state of its vendor (OpenRouter).
     #[serde(borrow)]
     pub reasoning_details: Option<&'a RawValue>,
-    /// Pictures of models that draw (OpenRouter).
+    /// Images of models that generate them (OpenRouter).
     #[serde(borrow)]
     pub images: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -233,7 +233,7 @@ pub struct DeltaIn<'a> {
 }
 
 impl DeltaIn<'_> {
-    /// Whether it brings what no other dialect has a place for: a picture, sound.
+    /// Whether it contains media, which no other dialect can express: an image or audio.
     pub fn has_media(&self) -> bool {
         [self.images, self.audio]
             .into_iter()
@@ -242,8 +242,8 @@ impl DeltaIn<'_> {
     }
 }
 
-/// Content of an answer: a string by the book, a list of parts from Mistral. Read by its first character, because this is the
-/// hot path.
+/// Content of an answer: by the specification a string, from Mistral a list of parts. It is distinguished by its first
+/// character, because this is the hot path.
 #[derive(Debug)]
 pub enum ContentIn<'a> {
     Other(&'a RawValue),
@@ -261,7 +261,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for ContentIn<'a> {
     }
 }
 
-/// One part of an answer's content.
+/// One part of the content of an answer.
 #[derive(Debug, Default, Deserialize)]
 pub struct SaidIn<'a> {
     #[serde(borrow, rename = "type")]
@@ -274,7 +274,7 @@ pub struct SaidIn<'a> {
     pub refusal: Option<Str<'a>>,
 }
 
-/// What some vendors put beside a call.
+/// Extra data that some vendors add to a call.
 #[derive(Debug, Deserialize)]
 pub struct ExtraIn<'a> {
     #[serde(borrow)]

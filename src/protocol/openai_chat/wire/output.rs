@@ -1,4 +1,5 @@
-//! What is written: it borrows from the hub. Absent is absent: providers refuse `null` in many places.
+//! The types that are written; they borrow from the hub. An absent field is left out: providers refuse `null` in many
+//! places.
 use std::borrow::Cow;
 
 use serde::Serialize;
@@ -16,7 +17,7 @@ pub struct CompletionDetailsOut {
     pub reasoning_tokens: u64,
 }
 
-/// A request as it is sent.
+/// A request to an upstream.
 #[derive(Debug, Default, Serialize)]
 pub struct RequestOut<'a> {
     pub model: &'a str,
@@ -76,7 +77,7 @@ pub struct RequestOut<'a> {
 #[derive(Debug, Default, Serialize)]
 pub struct MessageOut<'a> {
     pub role: &'static str,
-    /// `null` next to calls.
+    /// `null` if there are only calls.
     pub content: Option<ContentOut<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
@@ -84,7 +85,7 @@ pub struct MessageOut<'a> {
     pub reasoning_content: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasoning_details: Vec<Box<RawValue>>,
-    /// Reasoning that is to stand in front of the content.
+    /// Reasoning that is put in front of the content.
     #[serde(skip)]
     pub thought: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -171,7 +172,7 @@ pub enum ToolCallOut<'a> {
     },
 }
 
-/// What Google's Chat endpoint wants back beside a call.
+/// Extra data that Google's Chat endpoint requires back with a call.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct ExtraOut<'a> {
     pub google: GoogleOut<'a>,
@@ -286,7 +287,7 @@ pub struct JsonSchemaOut<'a> {
     pub strict: bool,
 }
 
-/// Usage as it is answered.
+/// The usage in an answer to a client.
 #[derive(Debug, Serialize)]
 pub struct UsageOut {
     pub prompt_tokens: u64,

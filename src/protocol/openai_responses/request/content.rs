@@ -1,4 +1,4 @@
-//! Parts of messages and results as a client sends them.
+//! Decodes the parts of a client's messages and results.
 use serde_json::value::RawValue;
 
 use super::super::wire::{BreakpointIn, ImageUrlIn, PartIn};
@@ -10,7 +10,7 @@ use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::media;
 use crate::protocol::hub::read::{Path, Str, is_array, is_string};
 
-/// Content that is a string, or a list of parts. Empty text is left out.
+/// Decodes content that is a string or a list of parts. Empty text is left out.
 pub fn blocks(value: &RawValue, path: &Path<'_>) -> Result<Vec<Block>, RequestFault> {
     if is_string(value) {
         let text: Str<'_> = path.read(value)?;
@@ -26,7 +26,7 @@ pub fn blocks(value: &RawValue, path: &Path<'_>) -> Result<Vec<Block>, RequestFa
     Ok(blocks)
 }
 
-/// The parts of a list; none of anything else.
+/// The parts of a list; none for any other value.
 pub fn parts<'a>(value: &'a RawValue, path: &Path<'_>) -> Result<Vec<PartIn<'a>>, RequestFault> {
     if is_array(value) {
         path.read(value)
@@ -94,7 +94,7 @@ fn block(
     }))
 }
 
-/// How long a marked part stays cached.
+/// The lifetime of a marked part.
 pub fn ttl(mark: &BreakpointIn<'_>) -> Ttl {
     match mark.ttl.as_deref() {
         Some("30m") => Ttl::Short,
@@ -110,7 +110,7 @@ fn file(id: &Str<'_>) -> Source {
     }
 }
 
-/// A URL, or an object with one, as Chat has it.
+/// Decodes an image: a URL, or an object with one, as in Chat.
 fn picture(image: &RawValue, path: &Path<'_>) -> Result<Source, RequestFault> {
     if is_string(image) {
         return place(&path.read::<Str<'_>>(image)?, path);
@@ -119,7 +119,7 @@ fn picture(image: &RawValue, path: &Path<'_>) -> Result<Source, RequestFault> {
     place(&image.url, &path.field("url"))
 }
 
-/// A URL, or the bytes in a `data:` URL.
+/// The source for a URL; a `data:` URL contains the data itself.
 fn place(url: &str, path: &Path<'_>) -> Result<Source, RequestFault> {
     media::by_url(url).map_err(|fault| path.fault(fault))
 }

@@ -1,4 +1,4 @@
-//! What a client asks in this dialect.
+//! Decodes a client's request in this dialect.
 use serde_json::value::RawValue;
 
 use super::super::client_tools::{ClientTool, SEARCH};
@@ -23,7 +23,7 @@ pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
     read(&Document::new(body))
 }
 
-/// As [`decode`], of a body that has been looked through.
+/// The same as [`decode`], for a body that is already parsed into a document.
 pub fn read(document: &Document<'_>) -> Result<Request, RequestFault> {
     let members: Object<'_> = document
         .whole()
@@ -44,7 +44,7 @@ pub fn read(document: &Document<'_>) -> Result<Request, RequestFault> {
     if request.model.is_empty() {
         return Err(RequestFault::new("model", "field required"));
     }
-    // `instructions` come before the instructions among the items, wherever they stand in the body.
+    // `instructions` precede the instructions among the items, wherever they are in the body.
     if let Some(input) = members.get("input") {
         let path = Path::of(document, "input");
         let conversation = items::conversation(input, &path)?;
@@ -65,7 +65,8 @@ pub fn read(document: &Document<'_>) -> Result<Request, RequestFault> {
     Ok(request)
 }
 
-/// Declares what searches for tools have found. What is declared already, or was found before, is only loaded now.
+/// Declares the tools that tool searches have found. A tool that is declared already, or was found before, is only
+/// marked as loaded.
 fn load(tools: &mut Vec<Tool>, found: Vec<&RawValue>) -> Result<(), RequestFault> {
     let path = Path::top("input");
     let mut loaded = Vec::new();
@@ -120,7 +121,7 @@ fn member<'a>(
             request.sampling.top_logprobs = path.read(value)?;
             request.sampling.logprobs = request.sampling.top_logprobs.is_some_and(|n| n > 0);
         }
-        // Encrypted reasoning comes whether it is wished for or not; the rest is about tools of the vendor's own.
+        // Encrypted reasoning is always requested; the other values concern hosted tools.
         "include" => {
             let wanted: Vec<Str<'_>> = path.read(value)?;
             request.sampling.logprobs |= wanted.iter().any(|name| &**name == LOGPROBS);
@@ -164,7 +165,7 @@ fn member<'a>(
     Ok(())
 }
 
-/// One declaration; a namespace is as many as it has members.
+/// Decodes one declaration; a namespace has as many tools as members.
 fn tool(
     tools: &mut Vec<Tool>,
     namespace: Option<&str>,
@@ -172,7 +173,7 @@ fn tool(
     path: &Path<'_>,
 ) -> Result<(), RequestFault> {
     let declared: ToolIn<'_> = path.read(raw)?;
-    // Some clients nest functions as Chat does it.
+    // Some clients nest functions as in Chat.
     let tool: ToolIn<'_> = match declared.function {
         Some(function) => ToolIn {
             kind: declared.kind,
@@ -223,7 +224,7 @@ fn tool(
     Ok(())
 }
 
-/// The tool of OpenAI's own, where this client runs it.
+/// The client tool of this type, if this client runs it itself.
 fn client_tool(kind: &str, tool: &ToolIn<'_>) -> Option<&'static ClientTool> {
     let by_client = match kind {
         SEARCH => tool.execution.as_deref() == Some("client"),
@@ -262,7 +263,7 @@ fn tool_choice(value: &RawValue, path: &Path<'_>) -> Result<ToolChoice, RequestF
                 .collect(),
         },
         (_, Some(name)) => ToolChoice::Named(name.to_owned()),
-        // A hosted tool is named by its type.
+        // A hosted tool is referred to by its type.
         (kind, None) => ToolChoice::Named(kind.to_owned()),
     })
 }
@@ -313,7 +314,7 @@ fn format(wanted: &FormatIn<'_>, path: &Path<'_>) -> Result<Format, RequestFault
 
 fn extra(request: &mut Request, name: &str, value: &RawValue) {
     match EXTRAS.iter().find(|(known, _)| *known == name) {
-        // These ask for nothing.
+        // These values request nothing.
         Some(_) if matches!(value.get(), "[]" | "{}" | "false" | "\"disabled\"") => {}
         Some((name, verdict)) => request.extras.push(Extra {
             name,
@@ -326,7 +327,7 @@ fn extra(request: &mut Request, name: &str, value: &RawValue) {
 
 const LOGPROBS: &str = "message.output_text.logprobs";
 
-/// Known fields without a counterpart.
+/// Known fields without a counterpart in other dialects.
 const EXTRAS: &[(&str, Verdict)] = &[
     ("access_programs", Verdict::Name),
     (

@@ -1,4 +1,4 @@
-//! What is asked of an upstream in this dialect.
+//! Encodes a request to an upstream of this dialect.
 use std::borrow::Cow;
 
 use super::super::wire::{CacheOptionsOut, FormatOut, ReasoningOut, RequestOut, TextOut};
@@ -21,7 +21,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     request.settle_extras(&["metadata"], &mut losses)?;
     let prewarm = prewarm(request, target)?;
     let (reasoning, reasons) = reasoning(request, target, &mut losses);
-    // Nothing is kept at the vendor, so reasoning has to come along.
+    // Nothing is stored at the vendor, so the reasoning state must be part of the answer.
     let include = if target.quirks.openai_fields && can_reason(target) {
         vec!["reasoning.encrypted_content"]
     } else {
@@ -66,7 +66,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     })
 }
 
-/// Whether only the cache is to be filled.
+/// Whether the request shall only fill the cache.
 fn prewarm(request: &Request, target: &Target<'_>) -> Result<bool, RequestFault> {
     match request.max_output {
         Some(0) if takes_breakpoints(target) => Ok(true),
@@ -83,8 +83,8 @@ fn can_reason(target: &Target<'_>) -> bool {
         || target.capabilities.reasoning.default_on
 }
 
-/// The reasoning controls, and whether the model will reason. A summary is asked for only where the client wants to see one:
-/// OpenAI gives it to verified organizations alone.
+/// The reasoning controls, and whether the model will reason. A summary is only requested if the client wants to see
+/// one: OpenAI sends it only to verified organizations.
 fn reasoning(
     request: &Request,
     target: &Target<'_>,
@@ -174,7 +174,7 @@ fn sampling<'a>(
     }
 }
 
-/// What only OpenAI itself understands; others may refuse a field that they do not know.
+/// Sets the fields that only OpenAI itself understands; other providers may refuse unknown fields.
 fn vendor_fields<'a>(
     request: &'a Request,
     target: &Target<'_>,
@@ -234,11 +234,11 @@ fn vendor_fields<'a>(
     }
 }
 
-/// What a schema is called whose client has no name for it.
+/// The name of a schema for which the client states none.
 const SCHEMA_NAME: &str = "structured_output";
 
-/// Least output that OpenAI takes as a limit.
+/// The smallest output limit that OpenAI accepts, in tokens.
 const LEAST_OUTPUT: u64 = 16;
 
-/// Longest `safety_identifier` and `prompt_cache_key` that every route takes.
+/// Longest `safety_identifier` and `prompt_cache_key` that every route accepts.
 const LONGEST_KEY: usize = 64;

@@ -1,4 +1,4 @@
-//! Items of a conversation as a client sends them.
+//! Decodes the items of a client's conversation.
 use serde_json::value::RawValue;
 
 use super::super::wire::{ItemIn, ToolIn};
@@ -14,17 +14,17 @@ use crate::protocol::hub::opaque::{self, Opaque, OpaqueKind, Vendor};
 use crate::protocol::hub::read::{Path, Str, is_array, is_string};
 use crate::protocol::hub::request::{Role, Turn};
 
-/// A conversation.
+/// A decoded conversation.
 #[derive(Debug, Default)]
 pub struct Conversation<'a> {
     pub turns: Vec<Turn>,
-    /// Tools that were declared in mid-conversation, as they stand.
+    /// Tools that were declared in the middle of the conversation, unparsed.
     pub tools: Vec<&'a RawValue>,
-    /// Tools that a search has found.
+    /// Tools that a tool search has found, unparsed.
     pub found: Vec<&'a RawValue>,
 }
 
-/// Reads a bare string, or a list of items.
+/// Decodes a bare string or a list of items.
 pub fn conversation<'a>(
     input: &'a RawValue,
     path: &Path<'_>,
@@ -128,7 +128,7 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    /// What the assistant did in a row is one turn; every other message is a turn of its own.
+    /// Adds blocks. Consecutive blocks of the assistant are one turn; every other message is a turn of its own.
     fn push(&mut self, role: Role, mut blocks: Vec<Block>) {
         match self.turns.last_mut() {
             Some(last) if role == Role::Assistant && last.role == role => {
@@ -144,7 +144,7 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// A stretch of reasoning, with the state that it carries: our envelope, or OpenAI's own, which is tied to the item's id.
+/// A reasoning item with its state: one of Weir's envelopes, or OpenAI's own state, which is tied to the item's id.
 pub fn reasoning(item: &ItemIn<'_>, path: &Path<'_>) -> Result<Reasoning, RequestFault> {
     let segment = |kind, text: &Str<'_>| Segment {
         kind,
@@ -184,7 +184,7 @@ pub fn reasoning(item: &ItemIn<'_>, path: &Path<'_>) -> Result<Reasoning, Reques
     })
 }
 
-/// A call of a tool of the client's.
+/// A call of one of the client's tools.
 pub fn call(item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolCall, RequestFault> {
     let is_freeform = item.kind.as_deref() == Some("custom_tool_call");
     let args = match (is_freeform, item.arguments) {
@@ -197,7 +197,7 @@ pub fn call(item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolCall, RequestFault
             .field("arguments")
             .read::<Str<'_>>(arguments)?
             .to_owned(),
-        // Some servers forget to print them as a string.
+        // Some servers write the arguments as an object instead of a string.
         (false, Some(arguments)) => arguments.get().to_owned(),
         (false, None) => String::new(),
     };
@@ -219,7 +219,7 @@ pub fn call(item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolCall, RequestFault
     })
 }
 
-/// The names of the functions in a declaration, as the model is told them; a namespace has several.
+/// The names of the functions in a declaration, as the model knows them; a namespace has several.
 fn names_of(raw: &RawValue, namespace: Option<&str>, names: &mut Vec<String>) {
     let Ok(tool) = serde_json::from_str::<ToolIn<'_>>(raw.get()) else {
         return;
@@ -236,7 +236,7 @@ fn names_of(raw: &RawValue, namespace: Option<&str>, names: &mut Vec<String>) {
     }
 }
 
-/// A call of one of OpenAI's own tools that the client executes: a function of that name to everybody else.
+/// A call of a tool that OpenAI defines and the client runs; for other models it is a function with that name.
 fn client_call(kind: &str, item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolCall, RequestFault> {
     Ok(ToolCall {
         id: need(item.call_id.as_ref().or(item.id.as_ref()), path, "call_id")?,
@@ -250,12 +250,12 @@ fn client_call(kind: &str, item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolCal
 }
 
 fn result(item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolResult, RequestFault> {
-    // A local shell's output names its call in `id`.
+    // The output of a local shell names its call in `id`.
     let id = item.call_id.as_ref().or(item.id.as_ref());
     Ok(ToolResult {
         call_id: need(id, path, "call_id")?,
         blocks: match item.output {
-            // What a shell says of each command, as it stands.
+            // The output of a shell, one entry per command, is passed on unparsed.
             Some(output)
                 if is_array(output) && item.kind.as_deref() == Some("shell_call_output") =>
             {
@@ -275,7 +275,7 @@ fn need(value: Option<&Str<'_>>, path: &Path<'_>, name: &str) -> Result<String, 
         .ok_or_else(|| path.field(name).fault("field required"))
 }
 
-/// What a server runs that the client is not told of, besides web search.
+/// The hosted tool of this type.
 pub const fn hosted(kind: &str) -> Hosted {
     match kind.as_bytes() {
         b"code_interpreter" => Hosted::CodeExecution,
@@ -292,7 +292,7 @@ pub const fn hosted(kind: &str) -> Hosted {
     }
 }
 
-/// Items that mean something to OpenAI's servers alone, and without which the conversation would be another one.
+/// Items that only OpenAI's servers understand, and without which the conversation would be a different one.
 const REFUSED: &[(&str, &str)] = &[
     (
         "compaction",

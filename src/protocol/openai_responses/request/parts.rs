@@ -1,4 +1,4 @@
-//! Parts of messages and results for an upstream.
+//! Encodes the parts of messages and results for an upstream.
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -14,14 +14,14 @@ use crate::protocol::hub::plain;
 use crate::protocol::hub::target::Target;
 use crate::protocol::models::Traits;
 
-/// Writes the parts of one conversation.
+/// Encodes the parts of one conversation.
 pub struct Parts<'a, 'w> {
     pub target: &'w Target<'a>,
     pub losses: &'w mut Losses,
 }
 
 impl<'a> Parts<'a, '_> {
-    /// One string, unless there is something to be seen in it.
+    /// The result of a tool: one string, unless it contains media.
     pub fn output(&mut self, result: &'a ToolResult) -> Result<OutputOut<'a>, RequestFault> {
         if !result.blocks.iter().any(is_media) {
             if result.cache.is_some() || result.blocks.iter().any(Block::has_cache_mark) {
@@ -40,7 +40,7 @@ impl<'a> Parts<'a, '_> {
         Ok(OutputOut::Parts(parts))
     }
 
-    /// One block of what the model is shown.
+    /// Encodes one block of the model's input.
     pub fn part(
         &mut self,
         block: &'a Block,
@@ -150,7 +150,7 @@ impl<'a> Parts<'a, '_> {
         })
     }
 
-    /// An id means something only where the file was uploaded.
+    /// The id of an uploaded file; ids are only valid at the vendor to which the file was uploaded.
     fn file_id(&self, source: &'a Source) -> Result<&'a str, RequestFault> {
         match source {
             Source::File {
@@ -190,7 +190,7 @@ fn place(source: &Source) -> Place<'_> {
     }
 }
 
-/// OpenAI wants a name for every file, and tells its kind by the ending.
+/// OpenAI requires a name for every file, and determines the type by its ending.
 fn filename<'a>(title: Option<&'a str>, media_type: &str) -> Cow<'a, str> {
     let name = title.unwrap_or("document");
     let is_named = Path::new(name)
@@ -210,7 +210,8 @@ fn unsupported(what: &str) -> RequestFault {
     )
 }
 
-/// A marker of any length becomes the shorter one: the longer costs twice as much, which is for an account to want.
+/// A marker with any lifetime becomes the shorter one: the longer one costs twice as much, which the account's owner
+/// has to decide.
 pub const CACHE_TTL: &str = "30m";
 
 /// A part of plain text.

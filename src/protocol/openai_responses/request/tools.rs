@@ -1,4 +1,4 @@
-//! Tools and the choice among them, as this dialect declares them.
+//! Tools and the tool choice in the form of this dialect.
 use std::borrow::Cow;
 
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use crate::protocol::hub::request::{Function, HostedTool, Request, Tool, ToolCho
 use crate::protocol::hub::schema;
 use crate::protocol::hub::target::Target;
 
-/// Declares the tools of `request` and says which of them may or must be called.
+/// Declares the tools of `request` and sets which of them may or must be called.
 pub fn encode<'a>(
     request: &'a Request,
     target: &Target<'_>,
@@ -38,7 +38,7 @@ pub fn encode<'a>(
             },
             Offered::Function(function) => self::function(function, &path, losses)?,
             Offered::Hosted(tool) => {
-                // What the search found, for clients that show it.
+                // Requests the pages that the search found, for clients that show them.
                 out.include.push("web_search_call.action.sources");
                 web_search(tool, losses)
             }
@@ -88,7 +88,7 @@ fn function<'a>(
     })
 }
 
-/// A web search in the terms of this dialect. How often it may search cannot be said.
+/// A web search in the form of this dialect, which cannot limit the number of searches.
 fn web_search<'a>(tool: &HostedTool, losses: &mut Losses) -> ToolOut<'a> {
     #[derive(Default, Deserialize)]
     struct Asked {
@@ -99,7 +99,7 @@ fn web_search<'a>(tool: &HostedTool, losses: &mut Losses) -> ToolOut<'a> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Location {
-        /// Chat nests what the others have flat.
+        /// Chat nests these members, the other dialects do not.
         Nested {
             approximate: serde_json::Map<String, serde_json::Value>,
         },
@@ -126,7 +126,7 @@ fn web_search<'a>(tool: &HostedTool, losses: &mut Losses) -> ToolOut<'a> {
     }
 }
 
-/// A choice without tools is left out: OpenAI refuses it.
+/// Sets the tool choice. Without tools it is left out, because OpenAI refuses it.
 fn choice<'a>(request: &'a Request, target: &Target<'_>, out: &mut RequestOut<'a>) {
     if out.tools.is_empty() {
         return;

@@ -1,4 +1,4 @@
-//! The conversation as items for an upstream.
+//! Encodes the conversation as items for an upstream.
 use std::borrow::Cow;
 
 use super::super::wire::{ItemOut, OutputOut, PartOut};
@@ -13,7 +13,7 @@ use crate::protocol::hub::plain;
 use crate::protocol::hub::request::Request;
 use crate::protocol::hub::target::Target;
 
-/// Writes the turns of `request`, behind its system text where that cannot be `instructions`.
+/// Encodes the turns of `request`, after its system text if that cannot be `instructions`.
 pub fn items<'a>(
     request: &'a Request,
     target: &Target<'a>,
@@ -49,7 +49,8 @@ pub fn items<'a>(
     Ok(items)
 }
 
-/// The system text in one string. Breakpoints would be lost in it, so with them it is a message.
+/// The system text as one string. Cache breakpoints would be lost in a string, so a text with breakpoints becomes a
+/// message.
 pub fn instructions<'a>(
     request: &'a Request,
     target: &Target<'_>,
@@ -80,7 +81,7 @@ enum Part<'a> {
     Text(&'a Text),
 }
 
-/// Writes one conversation.
+/// Encodes one conversation.
 pub struct Writer<'a, 'w> {
     parts: Parts<'a, 'w>,
     items: Vec<ItemOut<'a>>,
@@ -107,7 +108,7 @@ impl<'a> Writer<'a, '_> {
             && role == "user"
             && !self.parts.target.takes_system_anywhere()
         {
-            // Templates want the roles to alternate.
+            // Templates require alternating roles.
             said.append(&mut content);
         }
         if !content.is_empty() {
@@ -158,7 +159,7 @@ impl<'a> Writer<'a, '_> {
         self.said(&mut content);
     }
 
-    /// Ends the message that the assistant was saying.
+    /// Ends the assistant's message, if one has begun.
     fn said(&mut self, content: &mut Vec<PartOut<'a>>) {
         if !content.is_empty() {
             self.items.push(ItemOut::Message {
@@ -168,7 +169,8 @@ impl<'a> Writer<'a, '_> {
         }
     }
 
-    /// State goes back only to whom it came from, and in front of the item that it led to: alone it is refused.
+    /// Encodes reasoning. State is sent back only to the vendor that it came from, and only in front of the item that
+    /// it led to: the vendor refuses it alone.
     fn reasoning(&mut self, reasoning: &'a Reasoning, followed: bool) {
         let opaque = reasoning.opaque.as_ref();
         let ours = |opaque: &&Opaque| {
@@ -233,7 +235,7 @@ impl<'a> Writer<'a, '_> {
     }
 }
 
-/// Whether the block becomes an item: reasoning needs one behind it.
+/// Whether the block becomes an item. Reasoning needs an item that follows it.
 fn is_shown(block: &Block) -> bool {
     match block {
         Block::Text(_) | Block::Refusal(_) => true,
@@ -242,7 +244,7 @@ fn is_shown(block: &Block) -> bool {
     }
 }
 
-/// More breakpoints than the provider takes: the last ones cover the most.
+/// If there are more breakpoints than the provider accepts, keeps the last ones, which cover the most.
 fn keep_last_breakpoints(items: &mut [ItemOut<'_>]) {
     let contents = items.iter_mut().rev().filter_map(|item| match item {
         ItemOut::Message { content, .. } => Some(content),
@@ -278,5 +280,5 @@ fn keep_last_breakpoints(items: &mut [ItemOut<'_>]) {
     }
 }
 
-/// Breakpoints that OpenAI takes.
+/// Most cache breakpoints that OpenAI accepts.
 const MOST_BREAKPOINTS: usize = 4;

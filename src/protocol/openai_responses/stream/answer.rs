@@ -1,4 +1,4 @@
-//! One answer, event by event.
+//! Decodes one answer, event by event.
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
@@ -18,7 +18,7 @@ use crate::protocol::hub::event::{Event, Start};
 use crate::protocol::hub::read::json;
 use crate::protocol::hub::replay;
 
-/// What is known of the answer so far.
+/// The state of the answer.
 #[derive(Debug)]
 pub struct Answer {
     wrapped: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// `wrapped` are the tools whose arguments may be plain text.
+    /// `wrapped` are the tools whose arguments may be plain text instead of an object.
     pub fn new(wrapped: Vec<String>) -> Self {
         Self {
             wrapped,
@@ -36,7 +36,7 @@ impl Answer {
         }
     }
 
-    /// Tells what happens in one event. Whether it was the last.
+    /// Handles one event and emits the hub's events. Returns whether it was the last one.
     pub fn on(
         &mut self,
         kind: &[u8],
@@ -45,7 +45,7 @@ impl Answer {
     ) -> Result<bool, Violation> {
         let goes_on = kind.ends_with(b".added") || kind.ends_with(b".delta");
         if goes_on && self.tally.is_cut() {
-            // Only the last call may be cut, with the whole answer.
+            // Only the last call may be cut off, together with the whole answer.
             return Err(Violation::bad_arguments());
         }
         match kind.strip_prefix(b"response.").unwrap_or(kind) {
@@ -110,7 +110,7 @@ impl Answer {
                 ))))?;
                 return Ok(true);
             }
-            // Progress of the provider's own tools, parts that begin and end, and whatever is invented next.
+            // Progress of the provider's own tools, beginnings and ends of parts, and unknown future events.
             _ => {}
         }
         if let Some(breach) = self.items.repair() {
@@ -257,7 +257,7 @@ impl Answer {
         })
     }
 
-    /// Tells what is whole now, and whatever of it was not told before.
+    /// Handles a complete item: emits what has not been emitted of it.
     fn item_done(
         &mut self,
         index: Option<usize>,
@@ -274,7 +274,7 @@ impl Answer {
         self.finish(at, raw, &whole, on).map(drop)
     }
 
-    /// Tells of the item of that number what was not told before. Whether there was something.
+    /// Emits what has not been emitted of the item at position `at`. Returns whether there was anything.
     fn finish(
         &mut self,
         at: usize,
@@ -330,7 +330,7 @@ impl Answer {
                     let fragment = Cow::Borrowed(whole.args.raw.as_str());
                     on(Event::ToolArgs { slot, fragment })?;
                 } else if !before.is_whole() && !self.tally.is_cut() {
-                    // A piece was lost on the way: the item itself is whole.
+                    // Pieces were lost on the way, but the item itself is complete.
                     return Err(Violation::bad_arguments());
                 }
             }
@@ -339,7 +339,7 @@ impl Answer {
         Ok(false)
     }
 
-    /// The terminal event. Servers that tell the items, or some of them, only here are understood too.
+    /// Handles the terminal event. Servers that send items only here, or some of them, are supported too.
     fn end(
         &mut self,
         response: &ResponseIn<'_>,
@@ -369,7 +369,7 @@ impl Answer {
         on(Event::End)
     }
 
-    /// Tells what the whole answer has and no event has told.
+    /// Emits what the whole answer contains and no earlier event did.
     fn reconcile(
         &mut self,
         response: &ResponseIn<'_>,

@@ -1,4 +1,4 @@
-//! From the events of this dialect to the hub's.
+//! Decodes the events of this dialect into the hub's events.
 use std::borrow::Cow;
 
 use memchr::memchr;
@@ -9,7 +9,7 @@ use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::Event;
 use crate::protocol::hub::read::json;
 
-/// Reads one stream of an upstream.
+/// Decodes the stream of an upstream.
 #[derive(Debug, Default)]
 pub struct Decoder {
     state: State,
@@ -34,7 +34,7 @@ impl Decoder {
         }
     }
 
-    /// Reads the data of one frame and tells what happens in it.
+    /// Reads the data of one frame and emits its events.
     pub fn push(
         &mut self,
         data: &[u8],
@@ -57,7 +57,8 @@ impl Decoder {
         Ok(())
     }
 
-    /// The upstream closed: whether its terminal event had come. Without one the answer is not whole, whatever it looks like.
+    /// The upstream closed the stream. Returns whether its terminal event had come; without one, the answer is
+    /// incomplete, whatever it looks like.
     pub fn finish(
         &mut self,
         _: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
@@ -69,7 +70,7 @@ impl Decoder {
     }
 }
 
-/// The type of the event. It stands in front wherever speed matters.
+/// The type of the event. It is the first member in all events whose speed matters.
 fn kind(data: &[u8]) -> Result<Cow<'_, [u8]>, Violation> {
     let front = data
         .strip_prefix(b"{\"type\":\"")

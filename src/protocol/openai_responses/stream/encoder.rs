@@ -1,4 +1,4 @@
-//! From the hub's events to the events of this dialect.
+//! Encodes the hub's events as the events of this dialect.
 use bytes::BytesMut;
 
 use super::items::{self, Begun, Call, Thought};
@@ -11,7 +11,7 @@ use crate::protocol::hub::event::Event;
 use crate::protocol::hub::response::Stop;
 use crate::protocol::hub::sequence::Sequencer;
 
-/// Writes one stream to a client.
+/// Encodes one stream for a client.
 #[derive(Debug)]
 pub struct Encoder {
     row: Sequencer,
@@ -27,7 +27,7 @@ enum State {
     #[default]
     Between,
     Call(Call),
-    /// A call that nobody can run. It is right only if the answer is cut here, which the stop tells.
+    /// A call with broken arguments. This is legitimate only if the answer was cut off here, which the stop shows.
     Cut(Call),
     Ended,
     Message(Message),
@@ -35,7 +35,7 @@ enum State {
 }
 
 impl Encoder {
-    /// For the answer to one request.
+    /// An encoder for the answer to one request.
     pub fn new(context: Context) -> Self {
         Self {
             row: Sequencer::default(),
@@ -44,7 +44,7 @@ impl Encoder {
         }
     }
 
-    /// Takes the next event and writes what it amounts to. They come in the order of the
+    /// Writes what follows from the next event. Events come in the order of the
     /// [`Grammar`](crate::protocol::hub::grammar::Grammar).
     pub fn on(&mut self, event: Event<'_>, out: &mut BytesMut) -> Result<(), Violation> {
         let Self { row, state, writer } = self;
@@ -54,12 +54,12 @@ impl Encoder {
         })
     }
 
-    /// What could not be said to the client.
+    /// What could not be expressed to the client.
     pub fn losses(&self) -> &Losses {
         &self.writer.losses
     }
 
-    /// The whole answer, for a client that did not ask for a stream.
+    /// The whole answer, for a client that did not request a stream.
     pub fn into_answer(self) -> Vec<u8> {
         self.writer.answer()
     }
@@ -158,7 +158,7 @@ impl State {
                 Ok(Self::Reasoning(thought))
             }
             (state, Event::ReasoningEnd(opaque)) => {
-                // Neither seen nor kept: there is nothing to tell.
+                // Reasoning without visible text and without state is left out.
                 if opaque.is_none() && !matches!(state, Self::Reasoning(_)) {
                     return Ok(state);
                 }
@@ -209,7 +209,7 @@ impl State {
                 writer.losses.name("answer_content");
                 Ok(state)
             }
-            // Deltas of nothing, and marks between blocks where none is open.
+            // Empty deltas, and ends of blocks where none is open.
             (state, _) => Ok(state),
         }
     }
@@ -253,7 +253,7 @@ impl State {
         }
     }
 
-    /// Ends the item that is open.
+    /// Closes the open item.
     fn close(self, status: &'static str, writer: &mut Writer, out: &mut BytesMut) {
         match self {
             Self::Call(call) => call.close(status, writer, out),
@@ -265,5 +265,6 @@ impl State {
     }
 }
 
-/// Most bytes of one answer: all of it is kept, because the last event repeats it. Real ones have a megabyte at most.
+/// Most bytes of one answer. The whole answer is kept, because the last event repeats it. Real answers have at most one
+/// MiB.
 const MOST_BYTES: usize = 64 << 20;

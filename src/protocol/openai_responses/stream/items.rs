@@ -1,4 +1,4 @@
-//! Items other than messages: reasoning, calls, searches; their events, and what they are when they are done.
+//! Items other than messages (reasoning, calls, searches): writes their events and the complete items.
 use bytes::BytesMut;
 use serde_json::value::RawValue;
 
@@ -10,7 +10,7 @@ use crate::protocol::hub::block::ToolCall;
 use crate::protocol::hub::opaque::{self, Opaque};
 use crate::protocol::hub::read::Str;
 
-/// A stretch of reasoning. Everything visible is told as its summary, which is what clients show.
+/// A reasoning item. All visible text is written as its summary, which is what clients show.
 #[derive(Debug)]
 pub struct Thought {
     id: String,
@@ -56,7 +56,8 @@ impl Thought {
         self.summary.push(raw(&part()));
     }
 
-    /// The state that the client is to bring back, in an envelope. Without any, the envelope says at least who thought this.
+    /// Closes the item with the state that the client shall send back, in an envelope. Without state, the envelope only
+    /// names the vendor.
     pub fn close(mut self, opaque: Option<Opaque>, writer: &mut Writer, out: &mut BytesMut) {
         self.end_part(writer, out);
         let origin = &writer.context.origin;
@@ -106,20 +107,20 @@ const fn reasoning<'a>(
 pub struct Call {
     pub slot: usize,
     id: String,
-    /// The id that its result will name.
+    /// The id by which the result refers to the call.
     answers_to: String,
     namespace: Option<String>,
     name: String,
     is_freeform: bool,
-    /// A tool of OpenAI's own, which has items of its own.
+    /// A tool that OpenAI defines and that has an item type of its own.
     own: Option<&'static ClientTool>,
     args: String,
 }
 
-/// What the first event of a call says of it.
+/// What the first event of a call contains.
 #[derive(Debug)]
 pub struct Begun {
-    /// The id that its result will name.
+    /// The id by which the result refers to the call.
     pub call_id: String,
     pub namespace: Option<String>,
     pub name: String,
@@ -127,7 +128,7 @@ pub struct Begun {
 }
 
 impl Call {
-    /// The call that `begun` begins.
+    /// Opens the call that `begun` describes.
     pub fn open(slot: usize, begun: Begun, writer: &mut Writer, out: &mut BytesMut) -> Self {
         let Begun {
             call_id,
@@ -165,7 +166,7 @@ impl Call {
     pub fn args(&mut self, delta: &str, writer: &mut Writer, out: &mut BytesMut) {
         self.args.push_str(delta);
         if self.own.is_some() {
-            // Its arguments are an object, told when it is whole.
+            // Its arguments are an object, which is written when the call is complete.
             return;
         }
         let event = EventOut {
@@ -182,7 +183,7 @@ impl Call {
         writer.event(out, kind, &event);
     }
 
-    /// Whether the arguments are what the tool can be run with.
+    /// Whether the tool can be run with the arguments.
     pub fn is_whole(&self) -> bool {
         self.is_freeform || Args::new(self.args.as_str()).is_whole()
     }
@@ -194,7 +195,7 @@ impl Call {
             return;
         }
         if self.args.is_empty() && !self.is_freeform {
-            // A tool without parameters: clients parse what they get here.
+            // A tool without parameters: clients parse the arguments, so they must be an object.
             self.args("{}", writer, out);
         }
         let event = EventOut {
@@ -242,7 +243,7 @@ impl Call {
     }
 }
 
-/// A search that the provider ran, told after the fact.
+/// Writes a search that the provider ran, once it is complete.
 pub fn web_search(call: &ToolCall, writer: &mut Writer, out: &mut BytesMut) {
     #[derive(serde::Deserialize)]
     struct Query<'a> {

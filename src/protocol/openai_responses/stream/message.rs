@@ -1,4 +1,4 @@
-//! The message that is being written: its parts, its text so far, and what it is when it is done.
+//! The message that is being written: its parts, its text so far, and the complete item.
 use std::borrow::Cow;
 
 use bytes::BytesMut;
@@ -8,7 +8,7 @@ use super::super::wire::{AnswerItemOut, EventOut, PartOut};
 use super::writer::{Writer, raw};
 use crate::protocol::hub::block::Citation;
 
-/// A message, or a refusal in one.
+/// A message, which may be or contain a refusal.
 #[derive(Debug)]
 pub struct Message {
     id: String,
@@ -22,7 +22,7 @@ enum Part {
     Refusal(String),
     Text {
         text: String,
-        /// Where the block begins that sources are given for, in bytes.
+        /// Where the text block begins that citations refer to, in bytes.
         block: usize,
         annotations: Vec<Box<RawValue>>,
     },
@@ -76,7 +76,7 @@ impl Message {
         writer.event(out, "response.refusal.delta", &event);
     }
 
-    /// A source for the text since the last block end. Those without a URL have no place here.
+    /// Adds a source for the text since the end of the last block. A source without a URL cannot be expressed here.
     pub fn cite(&mut self, citation: &Citation, writer: &mut Writer, out: &mut BytesMut) {
         let Citation::Url { url, title, .. } = citation else {
             return;
@@ -107,7 +107,7 @@ impl Message {
         writer.event(out, "response.output_text.annotation.added", &event);
     }
 
-    /// A block of text ends; the next one continues the same part, as the sentence does.
+    /// A text block ends. The next one continues the same part, because it may continue the sentence.
     pub fn end_block(&mut self) {
         if let Part::Text { text, block, .. } = &mut self.part {
             *block = text.len();

@@ -1,9 +1,10 @@
-//! What an upstream has told of each item so far, and which item an event is about.
+//! Tracks what an upstream has sent of each item so far, and which item an event refers to.
 //!
-//! By the book an event says it twice: by the item's id and by its position. Servers repeat or shift positions, count deltas where
-//! parts belong, and leave ids out or change them. So an event belongs to the first of these that there is: the item of its kind
-//! with its id, the open item of its kind at its position, the open item of its kind that began last. Only the first and, by
-//! position, a new one are by the book; the others are repairs.
+//! By the specification an event identifies its item twice: by the item's id and by its position. Servers repeat or
+//! shift positions, count deltas instead of parts, and omit or change ids. So an event belongs to the first of these
+//! that exists: the item of its kind with its id, the open item of its kind at its position, the open item of its kind
+//! that began last. Only the first, and a new item by its position, are according to the specification; the others are
+//! repairs.
 use super::super::wire::{ItemIn, Name};
 use super::told::Told;
 use crate::protocol::hub::args::Scanner;
@@ -13,52 +14,52 @@ use crate::protocol::hub::error::Violation;
 #[derive(Debug, Default)]
 pub struct Items {
     known: Vec<Known>,
-    /// Whether an event had to be given to an item that it did not name.
+    /// Whether an event was assigned to an item that it did not name.
     repaired: bool,
 }
 
-/// One item, and by what it is known.
+/// One item, and how events identify it.
 #[derive(Debug)]
 struct Known {
     id: Option<String>,
     index: Option<usize>,
-    /// Whether its beginning was told: else it was guessed from a delta.
+    /// Whether an event announced the item; otherwise a delta revealed it.
     announced: bool,
     item: Item,
 }
 
-/// What was told of one item.
+/// The state of one item.
 #[derive(Debug)]
 pub enum Item {
     Call(Call),
     Message(Told),
-    /// Of no kind that is followed: told whole, or not at all.
+    /// A kind that is not tracked: emitted as a whole or not at all.
     Other {
         done: bool,
     },
     Reasoning(Told),
 }
 
-/// What was told of one call.
+/// The state of one call.
 #[derive(Debug)]
 pub enum Call {
-    /// Name or id are missing: everything waits for the whole item.
+    /// The name or the id is missing: everything waits for the complete item.
     Announced,
     Done {
         call_id: String,
     },
-    /// Arguments are followed, free text is not.
+    /// The call has begun. JSON arguments are checked, free text is not.
     Started {
         call_id: String,
         scanner: Option<Scanner>,
-        /// Its input is free text that belongs into an object, which the model may forget.
+        /// Its input is free text that belongs in an object, which the model may omit.
         wrapped: bool,
-        /// Whether some arguments were told.
+        /// Whether any arguments were emitted.
         told: bool,
     },
 }
 
-/// The kind of item that an event is about.
+/// The kind of item that an event refers to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
     Call,
@@ -68,7 +69,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind of an item of that type.
+    /// The kind of an item with this type.
     pub fn of(name: Option<&str>) -> Self {
         match name {
             None | Some("message") => Self::Message,
@@ -98,7 +99,7 @@ impl Item {
         }
     }
 
-    /// Whether its end was told.
+    /// Whether the item has ended.
     pub const fn is_done(&self) -> bool {
         match self {
             Self::Call(call) => matches!(call, Call::Done { .. }),
@@ -109,7 +110,8 @@ impl Item {
 }
 
 impl Call {
-    /// Takes note of a piece of arguments that is told now. They cannot become an object any more: a breach.
+    /// Records a piece of arguments that is emitted now. It is a violation if the arguments cannot become an object any
+    /// more.
     pub fn tell(&mut self, fragment: &str) -> Result<(), Violation> {
         if let Self::Started {
             scanner,
@@ -132,7 +134,7 @@ impl Call {
         Ok(())
     }
 
-    /// Whether what was told is an object, or nothing at all.
+    /// Whether the emitted arguments are an object or blank.
     pub fn is_whole(&self) -> bool {
         match self {
             Self::Started { scanner, .. } => scanner
@@ -151,7 +153,7 @@ impl Call {
 }
 
 impl Items {
-    /// The number of the item that a delta or the end of a part is about; a new one if there is none.
+    /// The number of the item that a delta or the end of a part refers to; a new item if there is none.
     pub fn find(&mut self, kind: Kind, name: Name<'_>) -> Result<usize, Violation> {
         match self.locate(kind, name, false) {
             Some(at) => Ok(at),
@@ -159,10 +161,10 @@ impl Items {
         }
     }
 
-    /// The number of the item that begins; `None` = it has begun.
+    /// The number of the item that begins; `None` = it has already begun.
     pub fn begin(&mut self, kind: Kind, name: Name<'_>) -> Result<Option<usize>, Violation> {
         if let Some(at) = self.by_id(kind, name) {
-            // Guessed from a delta that came before.
+            // A delta revealed the item before.
             let known = self.known.get_mut(at);
             let was = known.is_some_and(|known| std::mem::replace(&mut known.announced, true));
             return Ok((!was).then_some(at));
@@ -186,21 +188,21 @@ impl Items {
         self.add(kind, name, true).map(Some)
     }
 
-    /// The number of the item that has ended, and whether it was ended before.
+    /// The number of the item that has ended; a new item if there is none.
     pub fn end(
         &mut self,
         kind: Kind,
         name: Name<'_>,
         call_id: Option<&str>,
     ) -> Result<usize, Violation> {
-        // Another item that ended with the same id of a call is another call.
+        // An item that has ended and has another id, but the same call id, is another call.
         let may_be =
             |_, known: &Known| !known.item.is_done() || name.id.is_none() || known.id.is_none();
         if let Some(at) = self.by_call(call_id, name.id, may_be) {
             return Ok(at);
         }
         match self.locate(kind, name, true) {
-            // A call of another id in its place is another call.
+            // A call with another id at the same position is another call.
             Some(at) if kind == Kind::Call && !self.is_announced_call(at) => {
                 self.add(kind, name, true)
             }
@@ -209,7 +211,7 @@ impl Items {
         }
     }
 
-    /// The item of that number.
+    /// The item with this number.
     pub fn at(&mut self, at: usize) -> Result<&mut Item, Violation> {
         let known = self.known.get_mut(at);
         known
@@ -217,8 +219,9 @@ impl Items {
             .ok_or_else(|| Violation::unreadable("an item is missing"))
     }
 
-    /// The number of an item of the final answer: by the id of a call, else by its own, else by its place among those of its kind. `answered`
-    /// are the items that stand in front of it there. A new one if no event has told of it.
+    /// The number of an item in the final answer: by the id of its call, else by its own id, else by its place among
+    /// the items of its kind. `answered` are the items in front of it there. If no event mentioned the item, it is a
+    /// new one.
     pub fn in_answer(
         &mut self,
         whole: &ItemIn<'_>,
@@ -238,7 +241,7 @@ impl Items {
                 .filter(|(_, known)| known.item.kind() == kind)
                 .nth(place)
                 .map(|(at, _)| at);
-            // A call is known by the id that its result will name.
+            // A call is identified by the id that its result will name.
             at.filter(|at| kind != Kind::Call || self.is_announced_call(*at))
         };
         let at = match by_call.or_else(|| self.by_id(kind, name)).or_else(by_place) {
@@ -256,18 +259,18 @@ impl Items {
         Ok(at)
     }
 
-    /// Whether nothing is known of any.
+    /// Whether no item is known.
     pub const fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
 
-    /// The items that have not ended, each with its number.
+    /// The items that have not ended, with their numbers.
     pub fn open(&mut self) -> impl Iterator<Item = (usize, &mut Item)> {
         let items = self.known.iter_mut().map(|known| &mut known.item);
         items.enumerate().filter(|(_, item)| !item.is_done())
     }
 
-    /// The breach that was mended since this was asked last.
+    /// The violation that was repaired since the last call of this function.
     pub fn repair(&mut self) -> Option<Violation> {
         std::mem::take(&mut self.repaired).then(|| {
             Violation::new(
@@ -277,7 +280,7 @@ impl Items {
         })
     }
 
-    /// The item of that kind with that id.
+    /// The item of this kind with this id.
     fn by_id(&self, kind: Kind, name: Name<'_>) -> Option<usize> {
         let id = name.id.filter(|id| !id.is_empty())?;
         self.known
@@ -285,7 +288,8 @@ impl Items {
             .rposition(|known| known.item.kind() == kind && known.id.as_deref() == Some(id))
     }
 
-    /// The call whose result will name that id: the one with `id` for its own, or the first that `may_be` it. Some upstreams give several calls one.
+    /// The call whose result will name `call_id`: the one with the item id `id`, else the first that satisfies
+    /// `may_be`. Some upstreams give several calls the same call id.
     fn by_call(
         &self,
         call_id: Option<&str>,
@@ -322,7 +326,7 @@ impl Items {
             }
             return Some(at);
         }
-        // What ended is told once more: it is known by its place, where it has no id.
+        // An ended item is repeated. If it has no id, its position identifies it.
         let again = |known: &Known| {
             known.item.kind() == kind && known.index == name.index && known.id.as_deref() == name.id
         };
@@ -330,7 +334,8 @@ impl Items {
             return Some(at);
         }
         let last = self.known.iter().rposition(fits).filter(|at| {
-            // Where no beginning is told, deltas alone name the items: one that differs in both is another.
+            // If items are not announced, only deltas identify them: a delta that differs in id and position belongs to
+            // another item.
             let guessed = self.known.get(*at).filter(|known| !known.announced);
             !guessed.is_some_and(|known| {
                 differs(known.id.as_deref(), name.id) && differs(known.index, name.index)
@@ -360,10 +365,10 @@ impl Items {
     }
 }
 
-/// Whether both are there, and are not the same.
+/// Whether both exist and differ.
 fn differs<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
     one.is_some() && other.is_some() && one != other
 }
 
-/// Most items of one answer. Real ones have dozens.
+/// Most items of one answer. Real answers have dozens.
 const MOST_ITEMS: usize = 4096;

@@ -3,7 +3,7 @@ use crate::protocol::hub::block::{Block, CallKind, Hosted};
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::response::{Calls, Refusal, Stop};
 
-/// What has come together.
+/// What the answer has contained so far.
 #[derive(Debug)]
 pub struct Tally {
     calls: Calls,
@@ -22,7 +22,7 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Takes note of a whole block.
+    /// Records a whole block.
     pub fn note(&mut self, block: &Block) {
         match block {
             Block::ToolCall(call) => match call.kind {
@@ -36,7 +36,7 @@ impl Tally {
         }
     }
 
-    /// A call was made. One that is cut stays so, whatever follows.
+    /// Records a call. If any call was cut off, that remains recorded.
     pub fn called(&mut self, whole: bool) {
         self.calls = if whole && self.calls != Calls::Cut {
             Calls::Whole
@@ -45,29 +45,29 @@ impl Tally {
         };
     }
 
-    /// Something was refused.
+    /// Records a refusal.
     pub const fn refuse(&mut self) {
         self.refused = true;
     }
 
-    /// Whether a call was cut.
+    /// Whether a call was cut off.
     pub fn is_cut(&self) -> bool {
         self.calls == Calls::Cut
     }
 
-    /// Searches that the provider ran.
+    /// The number of searches that the provider ran.
     pub const fn searches(&self) -> u64 {
         self.searches
     }
 
-    /// The reason in the light of all that.
+    /// The stop, corrected by what was recorded.
     pub fn stop(&self, said: Stop) -> Result<Stop, Violation> {
         let said = match said {
             Stop::End if self.refused => Stop::Refusal(Refusal::default()),
             stop => stop,
         };
         let stop = said.given(self.calls);
-        // Cut arguments are right only if the whole answer was cut.
+        // Incomplete arguments are legitimate only if the whole answer was cut off.
         if self.is_cut() && stop == Stop::ToolUse {
             return Err(Violation::bad_arguments());
         }

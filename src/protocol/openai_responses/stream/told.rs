@@ -1,23 +1,23 @@
-//! How much of a text was told, so that what comes whole later adds only what is missing.
+//! Tracks how much of a text has been emitted, so that a later event with the whole text adds only the rest.
 use crate::protocol::hub::block::Block;
 
-/// What was told of a text.
+/// What has been emitted of the text of one item.
 #[derive(Debug, Default)]
 pub struct Told {
-    /// Bytes in all.
+    /// Emitted bytes in total.
     bytes: usize,
-    /// Bytes of the part that is open.
+    /// Emitted bytes of the open part.
     part: usize,
-    /// The end of it: by it a text that is told again is known.
+    /// The end of the emitted text, by which a repetition is recognized.
     tail: String,
-    /// The last part has ended: what comes next begins a new one.
+    /// The last part has ended; the next piece begins a new part.
     boundary: bool,
     refused: bool,
     done: bool,
 }
 
 impl Told {
-    /// Takes note of a piece. Whether it begins another part than the one before.
+    /// Records a piece. Returns whether it begins another part than the piece before.
     pub fn tell(&mut self, text: &str) -> bool {
         let begins = std::mem::take(&mut self.boundary) && self.bytes > 0;
         if begins {
@@ -37,47 +37,47 @@ impl Told {
         self.boundary = true;
     }
 
-    /// What an event adds: its delta, or what is missing of the part that it has whole.
+    /// What an event adds: its delta, or the missing rest if it has the whole part.
     pub fn news<'t>(&self, delta: Option<&'t str>, whole: Option<&'t str>) -> &'t str {
         delta.unwrap_or_else(|| self.rest_of_part(whole.unwrap_or_default()))
     }
 
-    /// What of the part that is now told whole was not told yet.
+    /// The rest of the part, of which `whole` is the complete text.
     fn rest_of_part<'t>(&self, whole: &'t str) -> &'t str {
         if !self.boundary {
             return self.rest(whole, self.part);
         }
-        // Its end again, or a part that is told whole.
+        // This is a repeated end of the part, or another complete part.
         let again = whole.len() == self.part && whole.ends_with(self.tail_of(self.part));
         if again { "" } else { whole }
     }
 
-    /// What of the item, all its text in a row, was not told yet.
+    /// The rest of the item, of which `whole` is the complete text of all parts.
     pub fn rest_of_all<'t>(&self, whole: &'t str) -> &'t str {
         self.rest(whole, self.bytes)
     }
 
-    /// Whether nothing was told.
+    /// Whether nothing was emitted.
     pub const fn is_silent(&self) -> bool {
         self.bytes == 0 && !self.refused
     }
 
-    /// Whether a refusal was told.
+    /// Whether a refusal was emitted.
     pub const fn is_refused(&self) -> bool {
         self.refused
     }
 
-    /// Takes note of a refusal.
+    /// Records a refusal.
     pub const fn refuse(&mut self) {
         self.refused = true;
     }
 
-    /// Whether its end was told.
+    /// Whether the item has ended.
     pub const fn is_done(&self) -> bool {
         self.done
     }
 
-    /// Takes note of the end. Whether it is news.
+    /// Records the end. Returns whether it is the first time.
     pub const fn end(&mut self) -> bool {
         !std::mem::replace(&mut self.done, true)
     }
@@ -89,14 +89,14 @@ impl Told {
         }
     }
 
-    /// As much of the end as there can be of so many bytes.
+    /// The kept end of the text, limited to the last `told` bytes.
     fn tail_of(&self, told: usize) -> &str {
         let from = self.tail.len().saturating_sub(told);
         self.tail.get(from..).unwrap_or(&self.tail)
     }
 }
 
-/// All text of a message, as its deltas tell it.
+/// The text of a message, in the form that its deltas have in total.
 pub fn text_of(blocks: &[Block]) -> String {
     let texts = blocks.iter().filter_map(|block| match block {
         Block::Text(text) => Some(text.text.as_str()),

@@ -1,21 +1,22 @@
-//! What is left to be told of an item that has come whole.
+//! Determines what remains to be emitted of an item when its complete form comes.
 use super::slots::Item;
 use super::told::text_of;
 use crate::protocol::hub::block::Block;
 use crate::protocol::hub::opaque::Opaque;
 
-/// What is left.
+/// What remains to be emitted.
 #[derive(Debug)]
 pub enum Rest {
     All,
-    /// The end of reasoning, all of which was told, and its state.
+    /// The end of reasoning whose text was emitted completely, with its state.
     End(Option<Opaque>),
     Nothing,
-    /// The end of a text.
+    /// The rest of a text.
     Text(String),
 }
 
-/// What is left of `item`, which `blocks` are, and takes note that it is told. Calls are not followed here.
+/// What remains to be emitted of `item`, whose complete content is `blocks`; records that it is emitted. Calls are not
+/// handled here.
 pub fn rest(item: &mut Item, blocks: &[Block]) -> Rest {
     match item {
         Item::Message(told) => {

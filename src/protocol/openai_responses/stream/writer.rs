@@ -1,4 +1,4 @@
-//! What all events of one answer share: numbers, ids, and the answer so far.
+//! What all events of one answer have in common: sequence numbers, ids, and the answer so far.
 use bytes::BytesMut;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -21,14 +21,14 @@ pub struct Writer {
     pub context: Context,
     id: String,
     sequence: u64,
-    /// The items that are done.
+    /// The complete items.
     output: Vec<Box<RawValue>>,
-    /// What was stated so far.
+    /// The usage that was stated so far.
     pub spent: Option<Spent>,
     pub stop: Stop,
-    /// Whether the model's refusal was told as content.
+    /// Whether the model's refusal was written as content.
     pub refused: bool,
-    /// Bytes of content, for an estimate where no usage is stated.
+    /// Bytes of content, for an estimate if the upstream states no usage.
     pub bytes: usize,
     pub losses: Losses,
 }
@@ -58,18 +58,18 @@ impl Writer {
         self.context.stamp.id(prefix, self.next_index())
     }
 
-    /// `response.created` and `response.in_progress`.
+    /// Writes `response.created` and `response.in_progress`.
     pub fn open(&mut self, out: &mut BytesMut) {
         self.lifecycle(out, "response.created", "in_progress", None);
         self.progress(out);
     }
 
-    /// The only event that says nothing: a keep-alive.
+    /// Writes a keep-alive: this is the only event without content.
     pub fn progress(&mut self, out: &mut BytesMut) {
         self.lifecycle(out, "response.in_progress", "in_progress", None);
     }
 
-    /// The end that `stop` calls for.
+    /// Writes the end that `stop` requires.
     pub fn close(&mut self, out: &mut BytesMut) {
         let status = self.status();
         let kind = match status {
@@ -83,12 +83,13 @@ impl Writer {
         self.lifecycle(out, "response.failed", "failed", Some(error));
     }
 
-    /// One event about an item.
+    /// Writes one event about an item.
     pub fn event(&mut self, out: &mut BytesMut, kind: &str, event: &EventOut<'_>) {
         self.frame(out, kind, event);
     }
 
-    /// The event that most of a stream consists of, written by hand: a piece of the text of the open message.
+    /// Writes a piece of the text of the open message. Most of a stream consists of these events, so their JSON is
+    /// assembled by hand.
     pub fn text_delta(
         &mut self,
         out: &mut BytesMut,
@@ -99,7 +100,7 @@ impl Writer {
         head(out, "response.output_text.delta", self.sequence);
         self.sequence += 1;
         hub::write::raw(out, ",\"item_id\":\"");
-        // Made here, of letters and digits.
+        // Weir made this id of letters and digits, so it needs no escapes.
         hub::write::raw(out, item_id);
         hub::write::raw(out, "\",\"output_index\":");
         hub::write::number(out, self.next_index());
@@ -110,7 +111,7 @@ impl Writer {
         hub::write::raw(out, ",\"logprobs\":[]}\n\n");
     }
 
-    /// The head of an item.
+    /// Writes the head of an item.
     pub fn added(&mut self, out: &mut BytesMut, item: &impl Serialize) {
         let raw = raw(item);
         let event = EventOut {
@@ -121,7 +122,7 @@ impl Writer {
         self.frame(out, "response.output_item.added", &event);
     }
 
-    /// The whole of an item, which is now part of the answer.
+    /// Writes the complete item and adds it to the answer.
     pub fn done(&mut self, out: &mut BytesMut, item: &impl Serialize) {
         let raw = raw(item);
         let event = EventOut {
@@ -172,7 +173,7 @@ impl Writer {
         let over = status != "in_progress";
         let spent = match (over, error) {
             (false, _) => None,
-            // What a failure has cost is said only where it is known.
+            // The usage of a failed answer is only written if it is known.
             (true, Some(_)) => self.spent,
             (true, None) => Some(self.context.spent(self.spent, self.bytes)),
         };
@@ -205,7 +206,7 @@ impl Writer {
     }
 }
 
-/// A value as it is printed, to be used more than once. Wire structs always print; what could not would be `null`.
+/// A value as JSON that is used more than once. Wire structs always serialize; any other value would become `null`.
 pub fn raw(value: &impl Serialize) -> Box<RawValue> {
     let printed = serde_json::value::to_raw_value(value);
     debug_assert!(printed.is_ok(), "wire structs serialize: {printed:?}");
@@ -216,14 +217,14 @@ fn write(out: &mut BytesMut, kind: &str, sequence: u64, rest: &impl Serialize) {
     head(out, kind, sequence);
     let brace = out.len();
     hub::write::value(out, rest);
-    // The members of `rest` go on where the first two stand.
+    // The members of `rest` follow the first two members.
     if let Some(brace) = out.get_mut(brace) {
         *brace = b',';
     }
     hub::write::raw(out, "\n\n");
 }
 
-/// The event up to its first two members.
+/// Writes the event up to its first two members.
 fn head(out: &mut BytesMut, kind: &str, sequence: u64) {
     hub::write::raw(out, "event: ");
     hub::write::raw(out, kind);
@@ -233,7 +234,7 @@ fn head(out: &mut BytesMut, kind: &str, sequence: u64) {
     hub::write::raw(out, itoa::Buffer::new().format(sequence));
 }
 
-/// The code on which clients act; where the table has none, the one that means no more than that it failed.
+/// The error code, by which clients decide; if the table has none, the general code for a failure.
 fn code(error: &WireError) -> &str {
     error
         .code

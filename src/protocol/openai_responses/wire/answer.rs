@@ -1,4 +1,4 @@
-//! What is written to a client: answers and events. All of it borrows from the hub.
+//! The types that are written to a client: answers and events. They borrow from the hub.
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -37,7 +37,7 @@ pub enum AnswerItemOut<'a> {
         id: &'a str,
         status: &'static str,
         summary: &'a [Box<RawValue>],
-        /// Always there and always empty: what is visible of the reasoning is shown as its summary.
+        /// Always present and always empty: visible reasoning is written as the summary.
         content: [(); 0],
         #[serde(skip_serializing_if = "Option::is_none")]
         encrypted_content: Option<&'a str>,
@@ -55,7 +55,7 @@ pub struct SearchOut<'a> {
     pub query: &'a str,
 }
 
-/// An event about an item, or a part of one; which fields it has depends on its type.
+/// An event about an item or a part of one; its type determines its fields.
 #[derive(Debug, Default, Serialize)]
 pub struct EventOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,13 +87,13 @@ pub struct EventOut<'a> {
     pub item: Option<&'a RawValue>,
 }
 
-/// An event about the answer as such.
+/// An event about the answer itself.
 #[derive(Debug, Serialize)]
 pub struct LifecycleOut<'a> {
     pub response: ResponseOut<'a>,
 }
 
-/// An answer, whole or so far.
+/// An answer, complete or so far.
 #[derive(Debug, Serialize)]
 pub struct ResponseOut<'a> {
     pub id: &'a str,
@@ -111,7 +111,7 @@ pub struct ResponseOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<&'static str>,
     pub tools: [(); 0],
-    /// What the client asked for, and the dialect's defaults where it asked for nothing.
+    /// The client's settings, with the dialect's defaults for missing ones.
     #[serde(flatten)]
     pub echo: EchoOut<'a>,
     pub usage: Option<UsageOut>,
@@ -157,7 +157,7 @@ enum Value<'a> {
 #[serde(tag = "type", rename = "text")]
 struct TextFormat {}
 
-/// Whether an answer repeats that field of the request.
+/// Whether an answer repeats this field of the request.
 pub fn is_echoed(name: &str) -> bool {
     ECHOED.iter().any(|(known, _)| *known == name)
 }

@@ -1,12 +1,12 @@
-//! What is read: items of a client's request and of an upstream's answer, and the events of a stream. All of it borrows from
-//! the bytes, and every field is optional where the type decides which are needed.
+//! The types that are read: items of a client's request and of an upstream's answer, and the events of a stream. They
+//! borrow from the bytes. Every field is optional if the type decides which ones are required.
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::protocol::hub::read::{Str, json_text, label, or_default, position};
 use crate::protocol::hub::stated::{ResponsesUsage, detail};
 
-/// The type of an event or an item, and nothing else.
+/// Only the type of an event or item.
 #[derive(Debug, Deserialize)]
 pub struct KindIn<'a> {
     #[serde(borrow, rename = "type")]
@@ -22,7 +22,7 @@ pub struct DeltaIn<'a> {
     pub item_id: Option<Str<'a>>,
     #[serde(borrow, default, deserialize_with = "json_text")]
     pub delta: Option<Str<'a>>,
-    /// The whole of it, in the `.done` events.
+    /// The complete text, in `.done` events.
     #[serde(
         borrow,
         default,
@@ -36,7 +36,7 @@ pub struct DeltaIn<'a> {
     pub annotation: Option<&'a RawValue>,
 }
 
-/// How an event names its item.
+/// How an event identifies its item.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Name<'a> {
     pub id: Option<&'a str>,
@@ -44,7 +44,7 @@ pub struct Name<'a> {
 }
 
 impl DeltaIn<'_> {
-    /// How the event names its item.
+    /// How the event identifies its item.
     pub fn name(&self) -> Name<'_> {
         Name {
             id: self.item_id.as_deref(),
@@ -53,7 +53,7 @@ impl DeltaIn<'_> {
     }
 }
 
-/// An event about an item as such.
+/// An event about a whole item.
 #[derive(Debug, Deserialize)]
 pub struct ItemEventIn<'a> {
     #[serde(default, deserialize_with = "position")]
@@ -62,7 +62,7 @@ pub struct ItemEventIn<'a> {
     pub item: Option<&'a RawValue>,
 }
 
-/// An event about the answer as such.
+/// An event about the answer itself.
 #[derive(Debug, Deserialize)]
 pub struct LifecycleIn<'a> {
     #[serde(borrow)]
@@ -99,7 +99,7 @@ pub struct IncompleteIn<'a> {
 /// One item of a conversation or of an answer.
 #[derive(Debug, Deserialize)]
 pub struct ItemIn<'a> {
-    /// Absent in messages of lazy clients.
+    /// Some clients omit it in messages.
     #[serde(borrow, rename = "type")]
     pub kind: Option<Str<'a>>,
     #[serde(borrow)]
@@ -126,7 +126,7 @@ pub struct ItemIn<'a> {
     /// A string or parts.
     #[serde(borrow)]
     pub output: Option<&'a RawValue>,
-    /// What a client-executed call of the vendor's own is to do.
+    /// What a client-executed call of a tool that OpenAI defines shall do.
     #[serde(borrow, alias = "operation")]
     pub action: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -144,7 +144,7 @@ pub struct PartIn<'a> {
     pub refusal: Option<Str<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
     pub annotations: Vec<&'a RawValue>,
-    /// A string by the book, an object from clients that know Chat.
+    /// By the specification a string; an object from clients that use Chat's form.
     #[serde(borrow)]
     pub image_url: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -171,7 +171,7 @@ pub struct AudioIn<'a> {
     pub format: Str<'a>,
 }
 
-/// A cache breakpoint, and the options of the whole request.
+/// A cache breakpoint, or the cache options of the whole request.
 #[derive(Debug, Deserialize)]
 pub struct BreakpointIn<'a> {
     #[serde(borrow)]
@@ -180,7 +180,7 @@ pub struct BreakpointIn<'a> {
     pub ttl: Option<Str<'a>>,
 }
 
-/// What a web search looked for, and what it found where that was asked for.
+/// The query of a web search, and the pages that it found if they were requested.
 #[derive(Debug, Default, Deserialize)]
 pub struct SearchIn<'a> {
     #[serde(borrow)]
@@ -195,7 +195,7 @@ pub struct SourceIn<'a> {
     pub url: Option<Str<'a>>,
 }
 
-/// A source for a passage.
+/// The source of a passage.
 #[derive(Debug, Deserialize)]
 pub struct AnnotationIn<'a> {
     #[serde(borrow, rename = "type")]
@@ -206,7 +206,7 @@ pub struct AnnotationIn<'a> {
     pub title: Option<Str<'a>>,
 }
 
-/// A tool as a client declares it. Chat's nested `function` is understood too: some clients mix the shapes.
+/// A tool in a client's declaration. Chat's nested `function` is accepted too, because some clients mix the forms.
 #[derive(Debug, Deserialize)]
 pub struct ToolIn<'a> {
     #[serde(borrow, default, rename = "type")]
@@ -219,7 +219,7 @@ pub struct ToolIn<'a> {
     pub parameters: Option<&'a RawValue>,
     pub strict: Option<bool>,
     pub defer_loading: Option<bool>,
-    /// Who runs a search for tools.
+    /// Who runs a tool search.
     #[serde(borrow)]
     pub execution: Option<Str<'a>>,
     #[serde(borrow)]
@@ -233,7 +233,7 @@ pub struct ToolIn<'a> {
     pub tools: Vec<&'a RawValue>,
 }
 
-/// Where a shell runs.
+/// The place where a shell runs.
 #[derive(Debug, Deserialize)]
 pub struct EnvironmentIn<'a> {
     #[serde(borrow, rename = "type")]
@@ -291,7 +291,7 @@ pub struct FormatIn<'a> {
     pub strict: Option<bool>,
 }
 
-/// A picture as Chat has it.
+/// An image in the form of Chat.
 #[derive(Debug, Deserialize)]
 pub struct ImageUrlIn<'a> {
     #[serde(borrow)]

@@ -1,11 +1,11 @@
-//! What is written to an upstream, and the parts that answers share with it. All of it borrows from the hub.
+//! The types that are written to an upstream, and the parts that answers share with them. They borrow from the hub.
 use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-/// A request as it is sent.
+/// A request to an upstream.
 #[derive(Debug, Serialize)]
 pub struct RequestOut<'a> {
     pub model: &'a str,
@@ -78,7 +78,7 @@ pub enum ItemOut<'a> {
     },
 }
 
-/// What a tool answered.
+/// The result of a tool.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum OutputOut<'a> {
@@ -131,7 +131,7 @@ pub enum PartOut<'a> {
     },
 }
 
-/// Where bytes are: at a URL, or in one.
+/// The place of media data: a URL that refers to it, or one that contains it.
 #[derive(Clone, Copy, Debug)]
 pub enum Place<'a> {
     Data { media_type: &'a str, data: &'a str },
@@ -167,12 +167,12 @@ pub struct CacheOptionsOut {
     pub mode: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<&'static str>,
-    /// Only fills the cache.
+    /// The request only fills the cache.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub prewarm: bool,
 }
 
-/// A tool. Types are flat here, other than in Chat.
+/// A tool. Its members are not nested as in Chat.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToolOut<'a> {
@@ -188,7 +188,7 @@ pub enum ToolOut<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         description: Option<Cow<'a, str>>,
         parameters: Cow<'a, RawValue>,
-        /// Always said: left out, the server tries to be strict.
+        /// Always written: if it is absent, the server tries strict mode.
         strict: bool,
     },
     WebSearch {
