@@ -1,13 +1,14 @@
 //! The circumstances of a translated exchange: who speaks with whom, and what the translation was given from outside.
 use std::fmt::Write as _;
 
+use crate::catalog;
 use crate::config::providers::Provider;
 use crate::outcome::End;
 use crate::protocol::Dialect;
 use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::target::{PromptCache, Quirks, Target};
-use crate::protocol::models::{self, Capabilities};
+use crate::protocol::models::Capabilities;
 
 /// The lines above the first ruler. What is usual has no line.
 #[derive(Clone, Debug)]
@@ -198,7 +199,7 @@ impl Head {
     pub(super) fn habits(&self) -> Result<Habits, String> {
         let capabilities = self.capabilities;
         Ok(Habits {
-            capabilities: capabilities.unwrap_or_else(|| models::capabilities(&self.model)),
+            capabilities: capabilities.unwrap_or_else(|| catalog::capabilities(&self.model)),
             quirks: self.quirks()?,
         })
     }
@@ -293,7 +294,7 @@ mod tests {
         head.account = "ours".to_owned();
         head.delivery = Some(Delivery::Events);
         head.prompt_cache = PromptCache::Hour;
-        head.capabilities = Some(crate::protocol::models::capabilities("claude-opus-4-5"));
+        head.capabilities = Some(catalog::capabilities("claude-opus-4-5"));
         head.stamp = Stamp {
             created: 1,
             seed: u64::MAX,

@@ -1,7 +1,7 @@
 //! Whom a request is translated for: the model's capabilities and the habits of the account's provider.
 use super::error::Losses;
 use super::vendor::Vendor;
-use crate::protocol::models::{self, Capabilities, Traits};
+use crate::protocol::models::{Capabilities, Traits, names};
 
 /// One candidate upstream for a request.
 #[derive(Clone, Copy, Debug)]
@@ -226,7 +226,7 @@ impl Quirks {
         if self.vendor != Vendor::Other {
             return quirks;
         }
-        let name = models::family(model);
+        let name = names::family(model);
         let habits = FAMILIES
             .iter()
             .filter(|(family, _)| name.starts_with(family));
