@@ -128,7 +128,7 @@ fn translator(request: &Request, upstream: Dialect, model: &str) -> Option<(Tran
     let target = Target {
         model,
         capabilities: &capabilities,
-        quirks: &Quirks::DEEPSEEK,
+        quirks: &Quirks::DEEPSEEK.with(catalog::habits(model)),
         account: "a",
         prompt_cache: PromptCache::Auto,
     };

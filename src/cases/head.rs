@@ -200,7 +200,7 @@ impl Head {
         let capabilities = self.capabilities;
         Ok(Habits {
             capabilities: capabilities.unwrap_or_else(|| catalog::capabilities(&self.model)),
-            quirks: self.quirks()?,
+            quirks: self.quirks()?.with(catalog::habits(&self.model)),
         })
     }
 

@@ -1,14 +1,15 @@
 //! What is known of models: one row for a model or a family of them, with what it accepts, how it counts and what it costs.
 //!
-//! A row may say all of it or some. What models accept and how they count is found by the beginning of a name: of the rows that say
-//! it, the one with the longest id decides, so that a new model of a known family has its abilities before it has a row. A price is
-//! found by its exact name, however that is spelt. Both bring names into order by the rules of [`names`], and by no others.
+//! A row may say all of it or some. What models accept, what they want and how they count is found by the beginning of a name: of the
+//! rows that say it, the one with the longest id decides, so that a new model of a known family has its abilities before it has a
+//! row. A price is found by its exact name, however that is spelt. Both bring names into order by the rules of [`names`], and by no others.
 //!
 //! A configuration overrules a row by `capabilities` and by `prices`. See `docs/decisions/models-and-prices.md`.
 use std::sync::LazyLock;
 
 use ahash::HashMap;
 
+use crate::protocol::hub::target::Habit;
 use crate::protocol::models::{Capabilities, names};
 use row::Row;
 
@@ -45,6 +46,11 @@ pub fn capabilities(model: &str) -> Capabilities {
 /// Whether a row says what this model accepts.
 pub fn is_known(model: &str) -> bool {
     nearest(&ACCEPTED, model).is_some()
+}
+
+/// What `model` wants whoever serves it.
+pub fn habits(model: &str) -> &'static [Habit] {
+    nearest(&HABITS, model).map_or(&[], |habits| habits)
 }
 
 /// How `model` counts; the upstream's name.
@@ -91,6 +97,9 @@ fn column<T>(of: impl Fn(&'static Row) -> Option<&'static T>) -> Vec<(&'static s
 static ACCEPTED: LazyLock<Vec<(&str, &Capabilities)>> =
     LazyLock::new(|| column(|row| row.accepts.as_ref()));
 
+static HABITS: LazyLock<Vec<(&str, &&[Habit])>> =
+    LazyLock::new(|| column(|row| Some(&row.habits).filter(|habits| !habits.is_empty())));
+
 static COUNTED: LazyLock<Vec<(&str, &Counting)>> =
     LazyLock::new(|| column(|row| row.counts.as_ref()));
 
@@ -111,6 +120,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::protocol::hub::target::{ReasoningReplay, ToolIds};
     use crate::protocol::models::{Sampling, Traits};
 
     #[test]
@@ -165,6 +175,20 @@ mod tests {
     }
 
     #[test]
+    fn habits_are_those_of_a_name_whatever_surrounds_it() {
+        let kimi = habits("kimi-k2");
+        assert_eq!(kimi.len(), 2);
+        for name in ["kimi-k2-thinking", "moonshotai/Kimi-K2.5", "kimi-k2:free"] {
+            assert_eq!(habits(name), kimi, "{name}");
+        }
+        let nine = habits("mistralai/Mistral-Small-3.2-24B");
+        assert_eq!(nine, [Habit::Ids(ToolIds::Nine)]);
+        let tags = habits("MiniMaxAI/MiniMax-M2");
+        assert_eq!(tags, [Habit::Replays(ReasoningReplay::Tags)]);
+        assert!(habits("my-own").is_empty());
+    }
+
+    #[test]
     fn generations_count_differently() {
         for (model, like) in [
             ("claude-sonnet-4-5-20250929", "claude-2"),
@@ -193,7 +217,7 @@ mod tests {
         for row in rows::all() {
             for id in row.ids {
                 assert!(ids.insert(*id), "{id} twice");
-                if row.accepts.is_some() || row.counts.is_some() {
+                if row.accepts.is_some() || row.counts.is_some() || !row.habits.is_empty() {
                     assert_eq!(names::family(id), *id, "no name begins with it");
                 }
             }
@@ -209,7 +233,10 @@ mod tests {
     #[test]
     fn every_row_says_something_and_since_when() {
         for row in rows::all() {
-            let says = row.accepts.is_some() || row.counts.is_some() || row.price.is_some();
+            let says = row.accepts.is_some()
+                || row.counts.is_some()
+                || row.price.is_some()
+                || !row.habits.is_empty();
             assert!(says && !row.ids.is_empty(), "{:?}", row.ids);
             let source = row.source;
             assert!(!source.text.is_empty(), "{:?}", row.ids);

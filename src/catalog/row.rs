@@ -1,6 +1,7 @@
 //! A row: the names that it is about, and what it says of them.
 use super::counting::Counting;
 use super::price::Price;
+use crate::protocol::hub::target::Habit;
 use crate::protocol::models::Capabilities;
 
 /// What is known of a model, or of all models whose names begin so. What a row does not say, one with a shorter id may.
@@ -11,6 +12,8 @@ pub struct Row {
     pub ids: &'static [&'static str],
     /// Context, output, sampling, reasoning and what else they accept.
     pub accepts: Option<Capabilities>,
+    /// What they want whoever serves them; empty = nothing is said.
+    pub habits: &'static [Habit],
     /// How they count.
     pub counts: Option<Counting>,
     /// What they cost.
@@ -33,6 +36,7 @@ pub(super) const fn row(ids: &'static [&'static str], source: Source) -> Row {
     Row {
         ids,
         accepts: None,
+        habits: &[],
         counts: None,
         price: None,
         source,
@@ -43,6 +47,12 @@ impl Row {
     /// What these models accept.
     pub(super) const fn accepts(mut self, capabilities: Capabilities) -> Self {
         self.accepts = Some(capabilities);
+        self
+    }
+
+    /// What these models want whoever serves them.
+    pub(super) const fn wants(mut self, habits: &'static [Habit]) -> Self {
+        self.habits = habits;
         self
     }
 

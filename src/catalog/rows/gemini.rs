@@ -4,12 +4,15 @@ use crate::catalog::counting::{Counting, Pictures};
 use crate::catalog::price::{MediaRates, by_token, uncached_writes};
 use crate::catalog::row::{Row, Source, row};
 use crate::catalog::terms::{Fees, Terms};
+use crate::protocol::hub::opaque::Vendor;
+use crate::protocol::hub::target::Habit;
 use crate::protocol::models::effort::Effort::{High, Low, Medium, Minimal};
 use crate::protocol::models::effort::Efforts;
 use crate::protocol::models::{Capabilities, Modes, Reasoning};
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
+    row(&["gemini"], GUIDES).wants(&[Habit::Signs(Vendor::Gemini)]),
     row(&["gemini-"], GUIDES).accepts(GEMINI_3).counts(COUNTS),
     row(&["gemini-4-argon"], PRICING).costs(by_token(uncached_writes(2.0, 0.1, 10.0), &TERMS)),
     row(&["gemini-3.1-pro"], GUIDES).accepts(GEMINI_3_1_PRO),

@@ -3,10 +3,12 @@ use super::LOW_TO_HIGH;
 use crate::catalog::price::{by_token, rates, uncached_writes};
 use crate::catalog::row::{Row, Source, row};
 use crate::catalog::terms::Terms;
+use crate::protocol::hub::target::{Habit, ReasoningReplay, ToolIds};
 use crate::protocol::models::{Capabilities, Modes, Reasoning, Sampling};
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
+    row(&["deepseek"], PAGES).wants(&[Habit::Replays(ReasoningReplay::Required)]),
     row(&["deepseek-"], PAGES).accepts(DEEPSEEK),
     row(&["deepseek-v4"], PAGES).accepts(DEEPSEEK_V4),
     row(&["deepseek-v4-flash"], PRICING).costs(by_token(uncached_writes(0.3, 0.006, 1.2), &Terms::NONE)),
@@ -16,6 +18,7 @@ pub(super) const ROWS: &[Row] = &[
     row(&["deepseek-v3.2"], PRICING).costs(by_token(uncached_writes(0.28, 0.028, 0.4), &Terms::NONE)),
     row(&["deepseek-v3"], PRICING).costs(by_token(uncached_writes(0.27, 0.07, 1.1), &Terms::NONE)),
     row(&["deepseek-r1"], PRICING).costs(by_token(uncached_writes(0.55, 0.14, 2.19), &Terms::NONE)),
+    row(&["kimi"], PAGES).wants(&[Habit::Ids(ToolIds::Numbered), Habit::Replays(ReasoningReplay::Required)]),
     row(&["kimi-"], PAGES).accepts(KIMI),
     row(&["kimi-k3"], PRICING).accepts(KIMI_K3).costs(by_token(rates(3.0, 3.0, 6.0, 0.3, 15.0), &Terms::NONE)),
     row(&["kimi-k3.1-pro-highspeed"], PRICING).costs(by_token(rates(4.0, 4.0, 8.0, 0.2, 20.0), &Terms::NONE)),
@@ -33,12 +36,14 @@ pub(super) const ROWS: &[Row] = &[
     row(&["glm-4.5-air"], PRICING).costs(by_token(uncached_writes(0.2, 0.2, 1.1), &Terms::NONE)),
     row(&["glm-4.5-airx"], PRICING).costs(by_token(uncached_writes(1.1, 1.1, 4.5), &Terms::NONE)),
     row(&["glm-5.3-flash"], PRICING).costs(by_token(uncached_writes(0.15, 0.03, 0.5), &Terms::NONE)),
+    row(&["minimax-m"], PAGES).wants(&[Habit::Replays(ReasoningReplay::Tags)]),
     row(&["MiniMax-M3", "minimax-m3"], PRICING).costs(by_token(uncached_writes(0.3, 0.06, 1.2), &Terms::NONE).above(512_000, uncached_writes(0.6, 0.12, 2.4))),
     row(&["MiniMax-M2.5-lightning", "minimax-m2.5-lightning", "MiniMax-M2.1-lightning", "minimax-m2.1-lightning"], PRICING).costs(by_token(rates(0.3, 0.375, 0.375, 0.03, 2.4), &Terms::NONE)),
     row(&["MiniMax-M2.5", "minimax-m2.5", "MiniMax-M2.1", "minimax-m2.1", "MiniMax-M2", "minimax-m2"], PRICING).costs(by_token(rates(0.3, 0.375, 0.375, 0.03, 1.2), &Terms::NONE)),
     row(&["grok-4.7", "grok-4.6"], PRICING).costs(by_token(uncached_writes(2.0, 0.5, 6.0), &XAI).above(200_000, uncached_writes(4.0, 1.0, 12.0))),
     row(&["grok-4.5"], PRICING).costs(by_token(uncached_writes(2.0, 0.3, 6.0), &Terms::NONE).above(200_000, uncached_writes(4.0, 0.6, 12.0))),
     row(&["grok-4.3", "grok-4.20", "grok-4.20-reasoning", "grok-4.20-non-reasoning", "grok-4.20-multi-agent"], PRICING).costs(by_token(uncached_writes(1.25, 0.2, 2.5), &XAI).above(200_000, uncached_writes(2.5, 0.4, 5.0))),
+    row(&["codestral", "devstral", "magistral", "ministral", "mistral", "mixtral", "pixtral"], PAGES).wants(&[Habit::Ids(ToolIds::Nine)]),
     // By these names only: a dated name of Mistral's may be an older model at another price.
     row(&["mistral-large-latest"], PRICING).costs(by_token(uncached_writes(0.5, 0.05, 1.5), &Terms::NONE)),
     row(&["mistral-medium-latest", "mistral-medium-3.5", "magistral-medium-latest"], PRICING).costs(by_token(uncached_writes(1.5, 0.15, 7.5), &Terms::NONE)),
