@@ -70,6 +70,10 @@ const SCATTERED: &[&str] = &[
 /// The order inside a room, highest first: of its sub-rooms, and of the files beside them.
 const SUB_ROOMS: &[(&str, &[&str])] = &[
     (
+        "catalog",
+        &["rows", "row", "counting", "price", "terms", "units"],
+    ),
+    (
         "exchange",
         &[
             "socket",

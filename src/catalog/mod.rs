@@ -40,7 +40,9 @@ pub struct Priced {
 /// The capabilities of `model`, whatever its provider's prefix (`anthropic/`), region and date. A model that no row knows is
 /// [a plain one](Capabilities::PLAIN).
 pub fn capabilities(model: &str) -> Capabilities {
-    nearest(&ACCEPTED, model).map_or(Capabilities::PLAIN, |accepted| *accepted)
+    nearest(&ACCEPTED, model)
+        .copied()
+        .unwrap_or(Capabilities::PLAIN)
 }
 
 /// Whether a row says what this model accepts.
@@ -50,12 +52,14 @@ pub fn is_known(model: &str) -> bool {
 
 /// What `model` wants whoever serves it.
 pub fn habits(model: &str) -> &'static [Habit] {
-    nearest(&HABITS, model).map_or(&[], |habits| habits)
+    nearest(&HABITS, model).copied().unwrap_or_default()
 }
 
 /// How `model` counts; the upstream's name.
 pub fn counting(model: &str) -> Counting {
-    nearest(&COUNTED, model).map_or(Counting::UNKNOWN, |counts| *counts)
+    nearest(&COUNTED, model)
+        .copied()
+        .unwrap_or(Counting::UNKNOWN)
 }
 
 /// The price of `model`, under whichever of its spellings a row has it. `None` = no row has it.
@@ -75,7 +79,7 @@ pub fn priced() -> impl Iterator<Item = Priced> {
     })
 }
 
-/// What a column says of the family of `model`.
+/// What a column says of the family of `model`, by the longest id.
 fn nearest<T>(column: &Column<T>, model: &str) -> Option<&'static T> {
     let name = names::family(model);
     let found = column.iter().find(|(id, _)| name.starts_with(id));

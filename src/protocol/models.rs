@@ -38,7 +38,7 @@ impl Capabilities {
     };
 }
 
-/// Of most models of Anthropic's; what was recorded before it was noted, too.
+/// Of most of Anthropic's models, and of a record that was written before they were told apart.
 const fn usually_cached_from() -> u64 {
     1_024
 }

@@ -14,6 +14,7 @@ use crate::protocol::models::{Capabilities, Modes, Reasoning, Sampling, Traits};
 pub(super) const ROWS: &[Row] = &[
     // A Claude without a row of its own is one of the newest generation.
     row(&["claude-"], GUIDES).accepts(CLAUDE_5).counts(COUNTS_4_7),
+    // The same, and cached from fewer tokens.
     row(&["claude-fable", "claude-haiku-5"], GUIDES).accepts(cached_from(512, CLAUDE_5)),
     row(&["claude-fable-5-2"], SECOND_HAND).accepts(cached_from(512, CLAUDE_UNFORCED)).costs(by_token(rates(8.0, 10.0, 16.0, 0.2, 40.0), &REGIONAL)),
     row(&["claude-mythos-5-2"], ASSUMED).accepts(CLAUDE_UNFORCED).costs(by_token(rates(10.0, 12.5, 20.0, 0.25, 50.0), &REGIONAL)),
