@@ -1,12 +1,13 @@
 //! What must hold for any bytes that are translated: requests of clients, answers and streams of upstreams.
 use bytes::BytesMut;
 use serde_json::Value;
+use weir::catalog;
+use weir::protocol::Dialect;
 use weir::protocol::gemini::Delivery;
 use weir::protocol::hub::context::Stamp;
 use weir::protocol::hub::request::Request;
 use weir::protocol::hub::target::{PromptCache, Quirks, Target};
 use weir::protocol::translate::{self, Terminal, Translator};
-use weir::protocol::{Dialect, models};
 
 #[path = "../tests/grammar/mod.rs"]
 mod grammar;
@@ -123,11 +124,11 @@ fn replay(mut translator: Translator, chunks: &[&[u8]]) -> Vec<u8> {
 }
 
 fn translator(request: &Request, upstream: Dialect, model: &str) -> Option<(Translator, Vec<u8>)> {
-    let capabilities = models::capabilities(model);
+    let capabilities = catalog::capabilities(model);
     let target = Target {
         model,
         capabilities: &capabilities,
-        quirks: &Quirks::DEEPSEEK,
+        quirks: &Quirks::DEEPSEEK.with(catalog::habits(model)),
         account: "a",
         prompt_cache: PromptCache::Auto,
     };

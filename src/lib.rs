@@ -30,13 +30,14 @@
 //! | [`pool`] | accounts: selection, affinity, health, quota windows, leases |
 //! | [`fleet`] | what other processes used, as a Prometheus knows it: questions, answers and their sum |
 //! | [`limits`] | what keys, groups and everyone may use and have used; the ledger that remembers it |
-//! | [`pricing`] | the price table, and cost from exclusive token buckets |
+//! | [`pricing`] | what a request cost: the prices of catalogue and configuration, and the arithmetic |
 //! | [`keys`] | a presented credential to the client it belongs to |
 //! | [`credentials`] | access tokens of accounts: when to fetch one, how to ask, what the answer means |
 //! | [`config`] | YAML to one immutable [`config::Config`], or every fault at once |
 //! | [`outcome`] | the plain record of what happened |
 //! | [`moment`] | when something happens, by both clocks |
 //! | [`tokens`] | how many tokens a prompt is, where no provider says so |
+//! | [`catalog`] | what is known of models: what each accepts, how it counts, what it costs |
 //! | [`protocol`] | the four dialects; imports nothing else from this crate |
 //!
 //! # What always holds
@@ -50,6 +51,7 @@
 //! * A request settles exactly once, also when its client vanishes. It keeps the configuration it began with.
 //! * Live state is keyed by name and outlives a reload; the configuration is one `Arc` behind one pointer.
 pub mod cases;
+pub mod catalog;
 #[cfg(feature = "server")]
 pub mod cli;
 pub mod config;

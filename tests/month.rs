@@ -18,7 +18,7 @@ use weir::telemetry::Telemetry;
 use weir::telemetry::metrics::Live;
 
 /// What the vendors' pages say, in billionths of a dollar for one token: input, cache read, two cache writes, output; the tier
-/// with which half is paid; and for a search of the web. Sources as in `src/pricing/prices.rs`.
+/// with which half is paid; and for a search of the web. Sources as in `src/catalog/rows`.
 struct Priced {
     model: &'static str,
     /// Input, cache read, cache write of five minutes and of one hour, output.

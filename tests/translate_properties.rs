@@ -2,10 +2,11 @@
 use bytes::BytesMut;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use weir::catalog;
 use weir::protocol::hub::context::Stamp;
 use weir::protocol::hub::target::{PromptCache, Quirks, Target};
 use weir::protocol::translate::{self, Terminal, Translator};
-use weir::protocol::{Dialect, gemini, models};
+use weir::protocol::{Dialect, gemini};
 
 mod grammar;
 mod sayings;
@@ -31,7 +32,7 @@ fn translator(client: Dialect, upstream: Dialect) -> Translator {
             br#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}],"stream_options":{"include_usage":true}}"#,
         ),
     };
-    let capabilities = models::capabilities("m");
+    let capabilities = catalog::capabilities("m");
     let target = Target {
         model: "m",
         capabilities: &capabilities,
@@ -192,7 +193,7 @@ fn encode(client: Dialect, body: &[u8]) {
         (Dialect::OpenaiResponses, "gpt-5.6-sol", Quirks::OPENAI),
         (Dialect::OpenaiResponses, "unknown", Quirks::OPEN_MODELS),
     ] {
-        let capabilities = models::capabilities(model);
+        let capabilities = catalog::capabilities(model);
         let target = Target {
             model,
             capabilities: &capabilities,

@@ -1,11 +1,12 @@
 //! What the benchmarks of translation have in common: every pair of dialects, a delta of each, a long conversation.
 use bytes::BytesMut;
 use serde_json::json;
+use weir::catalog;
+use weir::protocol::Dialect;
 use weir::protocol::hub::context::Stamp;
 use weir::protocol::hub::request::Request;
 use weir::protocol::hub::target::{PromptCache, Quirks, Target};
 use weir::protocol::translate::{self, Translator};
-use weir::protocol::{Dialect, models};
 
 /// A stream of `pair` that has begun, and room for what comes.
 pub fn begun(pair: Pair) -> (Translator, BytesMut) {
@@ -27,7 +28,7 @@ pub fn delta(upstream: Dialect) -> &'static str {
 }
 
 pub fn translator(request: &Request, upstream: Dialect) -> (Translator, Vec<u8>) {
-    let capabilities = models::capabilities("gpt-4o");
+    let capabilities = catalog::capabilities("gpt-4o");
     let target = Target {
         model: "gpt-4o",
         capabilities: &capabilities,

@@ -1,12 +1,13 @@
 //! The circumstances of a translated exchange: client, upstream, and the inputs of the translation.
 use std::fmt::Write as _;
 
+use crate::catalog;
 use crate::config::providers::Provider;
 use crate::outcome::End;
 use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::target::{PromptCache, Quirks, Target};
-use crate::protocol::models::{self, Capabilities};
+use crate::protocol::models::Capabilities;
 use crate::protocol::{Dialect, UpstreamDialect};
 
 /// The lines above the first ruler. Default values have no line.
@@ -201,8 +202,8 @@ impl Head {
     pub(super) fn habits(&self) -> Result<Habits, String> {
         let capabilities = self.capabilities;
         Ok(Habits {
-            capabilities: capabilities.unwrap_or_else(|| models::capabilities(&self.model)),
-            quirks: self.quirks()?,
+            capabilities: capabilities.unwrap_or_else(|| catalog::capabilities(&self.model)),
+            quirks: self.quirks()?.with(catalog::habits(&self.model)),
         })
     }
 
@@ -301,7 +302,7 @@ mod tests {
         head.account = "ours".to_owned();
         head.delivery = Some(Delivery::Events);
         head.prompt_cache = PromptCache::Hour;
-        head.capabilities = Some(crate::protocol::models::capabilities("claude-opus-4-5"));
+        head.capabilities = Some(catalog::capabilities("claude-opus-4-5"));
         head.stamp = Stamp {
             created: 1,
             seed: u64::MAX,

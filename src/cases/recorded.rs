@@ -338,7 +338,7 @@ mod tests {
             .expect("a request");
         let target = crate::protocol::hub::target::Target {
             model: "claude-sonnet-5",
-            capabilities: &crate::protocol::models::capabilities("claude-sonnet-5"),
+            capabilities: &crate::catalog::capabilities("claude-sonnet-5"),
             quirks: &crate::protocol::hub::target::Quirks::ANTHROPIC,
             account: "main",
             prompt_cache: PromptCache::Auto,

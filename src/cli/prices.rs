@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::{failure, print, print_faults};
+use crate::catalog::{Long, MediaRates, Rates};
 use crate::config::{self, Glob};
+use crate::pricing::PriceTable;
 use crate::pricing::maps::{self, Change, Listed, Map};
-use crate::pricing::{Long, MediaRates, PriceTable, Rates};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Prices {

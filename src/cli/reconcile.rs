@@ -8,9 +8,9 @@ use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 
 use super::{failure, print, print_faults};
-use crate::config;
 use crate::limits::ledger::{self, Dimension, Row};
 use crate::pricing::PriceTable;
+use crate::{catalog, config};
 use export::{Entry, Worth};
 
 mod csv;
@@ -76,8 +76,7 @@ impl Reconcile {
         let at = |path: &PathBuf, why: String| format!("{}: {why}", path.display());
         let text = std::fs::read_to_string(&self.file)
             .map_err(|error| at(&self.file, error.to_string()))?;
-        let entries =
-            export::read(self.vendor, prices, &text).map_err(|why| at(&self.file, why))?;
+        let entries = export::read(self.vendor, &text).map_err(|why| at(&self.file, why))?;
         let (theirs, unpriced) = bill(prices, &entries);
         let days = || theirs.keys().map(|(day, _)| *day);
         let (Some(first), Some(last)) = (days().min(), days().max()) else {
@@ -93,17 +92,17 @@ impl Reconcile {
         let by = [Dimension::Day, Dimension::Model, Dimension::Account];
         let rows = ledger::report(&self.ledger, (first, last), &by)
             .map_err(|error| at(&self.ledger, error.to_string()))?;
-        Ok(table(&self.ours(prices, &rows), &theirs))
+        Ok(table(&self.ours(&rows), &theirs))
     }
 
     /// The ledger's sums for the vendor.
-    fn ours(&self, prices: &PriceTable, rows: &[Row]) -> Bill {
+    fn ours(&self, rows: &[Row]) -> Bill {
         let mut ours = Bill::new();
         for row in rows {
             let [day, model, account] = row.names.as_slice() else {
                 continue;
             };
-            let model = own_name(prices, model);
+            let model = own_name(model);
             let is_theirs = if self.account.is_empty() {
                 self.vendor.makes(&model)
             } else {
@@ -178,7 +177,7 @@ fn bill<'a>(prices: &PriceTable, entries: &'a [Entry]) -> (Bill, BTreeSet<&'a st
             }
         };
         let batches = if entry.is_batch() { usd } else { 0.0 };
-        let key = (entry.day, own_name(prices, &entry.model));
+        let key = (entry.day, own_name(&entry.model));
         let sum = Sum {
             usd,
             batches,
@@ -189,10 +188,11 @@ fn bill<'a>(prices: &PriceTable, entries: &'a [Entry]) -> (Bill, BTreeSet<&'a st
     (bill, unpriced)
 }
 
-/// One name for all spellings of a model: its id in the price table, or the name itself.
-fn own_name(prices: &PriceTable, model: &str) -> String {
-    let known = prices.id(model);
-    known.unwrap_or(model).to_owned()
+/// One name for all spellings of a model: its id in the catalog, or the name itself.
+fn own_name(model: &str) -> String {
+    catalog::price(model)
+        .map_or(model, |priced| priced.id)
+        .to_owned()
 }
 
 /// The name without control characters, for printing.
@@ -253,8 +253,7 @@ mod tests {
 
     fn lines(vendor: Vendor, text: &str) -> Vec<(String, String, String, String)> {
         let prices = PriceTable::new(&[]);
-        let entries =
-            export::read(vendor, &prices, text).unwrap_or_else(|why| panic!("{why}: {text}"));
+        let entries = export::read(vendor, text).unwrap_or_else(|why| panic!("{why}: {text}"));
         let (bill, unpriced) = bill(&prices, &entries);
         assert!(unpriced.is_empty(), "{unpriced:?}");
         let line = |((day, model), sum): (&(Date, String), &Sum)| {
@@ -373,10 +372,7 @@ mod tests {
             [line("2026-11-01", "gpt-5", "0.7500", "0.6250")]
         );
         for bad in ["", "a,b\n1,2\n", "date,model,usd\nx,y,z\n", "{\"data\":"] {
-            assert!(
-                export::read(Vendor::Openai, &PriceTable::new(&[]), bad).is_err(),
-                "{bad}"
-            );
+            assert!(export::read(Vendor::Openai, bad).is_err(), "{bad}");
         }
     }
 
@@ -384,7 +380,7 @@ mod tests {
     fn what_has_no_price_is_told() {
         let prices = PriceTable::new(&[]);
         let text = r#"{"data":[{"start_time":1793491200,"results":[{"input_tokens":5,"output_tokens":5,"model":"gpt-secret"}]}]}"#;
-        let entries = export::read(Vendor::Openai, &prices, text).expect("usage");
+        let entries = export::read(Vendor::Openai, text).expect("usage");
         let (bill, unpriced) = bill(&prices, &entries);
         assert_eq!(unpriced.into_iter().collect::<Vec<_>>(), ["gpt-secret"]);
         assert_eq!(bill.values().next().and_then(|sum| sum.tokens), Some(10));
@@ -413,8 +409,7 @@ mod tests {
             lines[3].starts_with("total") && lines[3].ends_with("-26.67%"),
             "{text}"
         );
-        let prices = PriceTable::new(&[]);
-        let makes = |model| Vendor::Openai.makes(&own_name(&prices, model));
+        let makes = |model| Vendor::Openai.makes(&own_name(model));
         assert!(makes("openai/gpt-5") && makes("ft:gpt-4o:acme::x") && !makes("claude-opus-5"));
     }
 }

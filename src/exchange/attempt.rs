@@ -15,6 +15,7 @@ use super::stream_usage;
 use super::target::Length;
 use super::translation;
 use super::{headers, tape, target};
+use crate::catalog;
 use crate::config::secret::Secret;
 use crate::config::{Account, Timeouts};
 use crate::credentials::Token;
@@ -25,7 +26,6 @@ use crate::protocol::Dialect;
 use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::error::Dropped;
 use crate::protocol::json::{self, Edit, Pieces};
-use crate::protocol::models;
 
 /// One attempt that is about to be made.
 #[derive(Debug)]
@@ -248,7 +248,7 @@ impl Attempt {
                     path: gemini.then(|| (admitted.model.clone(), delivery)),
                     prompt_cache: markers::wanted(&order.gateway, &self.pick, order.began),
                     capabilities: Some(capabilities)
-                        .filter(|stated| *stated != models::capabilities(model)),
+                        .filter(|stated| *stated != catalog::capabilities(model)),
                     stamp: translator.stamp(),
                     asks_usage: plan.call.dialect != Dialect::OpenaiChat
                         || !plan.stream

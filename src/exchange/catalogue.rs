@@ -15,9 +15,8 @@ use super::Gateway;
 use super::admit::{self, Admitted};
 use super::operation::{Endpoint, ModelCall};
 use super::received::Arrived;
+use crate::catalog;
 use crate::config::{Account, ClientKey, Glob};
-use crate::pricing;
-use crate::protocol::models;
 use crate::protocol::{Dialect, UpstreamDialect};
 
 /// The caller, the dialect, and the headers of a question.
@@ -55,7 +54,7 @@ impl Asker<'_> {
         let written = self.written();
         let offered = self.offered();
         let mut all: BTreeMap<&str, bool> = BTreeMap::new();
-        all.extend(pricing::ids().map(|id| (id, false)));
+        all.extend(catalog::priced().map(|priced| (priced.id, false)));
         all.extend(offered.iter().map(|id| (&**id, false)));
         all.extend(written.iter().map(|name| (&**name, true)));
         all.into_iter()
@@ -144,7 +143,7 @@ impl Asker<'_> {
         let mut entries = entries.filter(|entry| entry.model.is_match(upstream));
         let is_stated = entries.any(|entry| entry.overrides.context.is_some());
         let capabilities = config.capabilities_of(upstream);
-        (is_stated || models::is_known(upstream)).then_some(Limits {
+        (is_stated || catalog::is_known(upstream)).then_some(Limits {
             context: capabilities.context,
             output: capabilities.max_output,
         })

@@ -81,7 +81,7 @@ Go on until the task is done or only the user can decide. Then say briefly what 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::models;
+    use crate::catalog;
 
     #[test]
     fn codex_is_known_by_its_query() {
@@ -99,10 +99,10 @@ mod tests {
     #[test]
     fn others_models_are_described_and_openais_are_not() {
         for id in ["gpt-5.5", "o3", "codex-mini-latest"] {
-            assert_eq!(entry(id, &models::capabilities(id), 0), None);
+            assert_eq!(entry(id, &catalog::capabilities(id), 0), None);
         }
         let id = "claude-sonnet-5";
-        let entry = entry(id, &models::capabilities(id), 4).expect("an entry");
+        let entry = entry(id, &catalog::capabilities(id), 4).expect("an entry");
         assert_eq!(
             (&entry["slug"], &entry["priority"]),
             (&json!(id), &json!(5))

@@ -4,6 +4,7 @@ use std::time::UNIX_EPOCH;
 use super::markers;
 use super::occasion::Occasion;
 use super::order::Order;
+use crate::catalog;
 use crate::pool::Pick;
 use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::context::Stamp;
@@ -86,10 +87,11 @@ pub(super) fn encoded(
 ) -> Result<(Translator, Encoded), RequestFault> {
     let (gateway, admitted) = (&order.gateway, &order.admitted);
     let request = admitted.request().map_err(RequestFault::clone)?;
+    let quirks = pick.account.provider.quirks;
     let target = Target {
         model: &pick.model,
         capabilities: &gateway.config.capabilities_of(&pick.model),
-        quirks: pick.account.provider.quirks,
+        quirks: &quirks.with(catalog::habits(&pick.model)),
         account: &pick.account.name,
         prompt_cache: markers::wanted(gateway, pick, order.began),
     };

@@ -1,6 +1,6 @@
-//! What service tiers, regions and tools do to a price: the table's terms, and before them what an entry of the configuration says.
-use super::prices::{Fees, Terms};
+//! What service tiers, regions and tools do to a price: the catalogue's terms, and before them what an entry of the configuration says.
 use super::tiers::{Own, Tier};
+use crate::catalog::{Fees, Terms};
 use crate::config::PriceTerms;
 
 /// The terms of one price. What the configuration does not name stays as the table has it.

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::tiers::{Length, Paid};
-use super::{Long, MediaRates, PriceTable, Quote, Rates};
+use super::{PriceTable, Quote};
+use crate::catalog::{Long, MediaRates, Rates};
 use crate::config::UnitPrices;
 
 mod litellm;

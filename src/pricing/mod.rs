@@ -1,39 +1,33 @@
-//! What a request cost: the built-in price table, the configuration's overrides, and the arithmetic.
+//! What a request cost: the prices of the catalogue, those of the configuration before them, and the arithmetic.
 //!
 //! Prices are absolute, in USD per million tokens, and apply to exclusive buckets: a token is paid for once. A model
 //! without a price costs `None`, never zero. An entry of `prices` in the configuration replaces the rates of the models
-//! it matches; the service tiers, regions and the threshold for long prompts that the table has for such a model go on
+//! it matches; the service tiers, regions and the threshold for long prompts that the catalogue has for such a model go on
 //! to apply to the new rates.
 mod conditions;
 pub mod maps;
-mod prices;
-mod spelling;
 mod tiers;
 mod units;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ahash::{HashMap, RandomState};
+use ahash::RandomState;
 use dashmap::DashMap;
 
+use crate::catalog::{self, Long, MediaRates, Priced, Rates, Terms, UnitRates};
 use crate::config::Price;
 use crate::protocol::hub::usage::{Extras, Usage};
-use prices::Row;
 use tiers::{Length, Paid, Tier};
 
 pub use conditions::Conditions;
-pub use prices::{Long, MediaRates, Rates, Terms};
-pub use spelling::spellings;
 pub use tiers::Thresholds;
-pub use units::{Sold, UnitRates};
+pub use units::Sold;
 
-/// The built-in prices under those of the configuration. Immutable but for a bounded memo of lookups.
+/// The prices of the catalogue under those of the configuration. Immutable but for a bounded memo of lookups.
 #[derive(Debug)]
 pub struct PriceTable {
     /// In the order of the file: the first match wins.
     overrides: Vec<Override>,
-    /// Spelling (see [`spellings`]) → row and the id in it.
-    built_in: HashMap<String, (&'static Row, &'static str)>,
     memo: DashMap<Box<str>, Option<Found>, RandomState>,
     memoised: AtomicUsize,
 }
@@ -41,7 +35,7 @@ pub struct PriceTable {
 /// The price of one model, or of all models that a pattern of the configuration matches.
 #[derive(Clone, Copy, Debug)]
 pub struct Quote<'a> {
-    /// The id in the built-in table, or the pattern in the configuration.
+    /// The id in the catalogue, or the pattern in the configuration.
     pub model: &'a str,
     /// US dollars per million tokens.
     pub rates: Rates,
@@ -95,7 +89,7 @@ impl Quote<'_> {
             long.map(|long| long.scaled(&self.rates, &own.rates))
         };
         let ordinary = self.media.scaled(&self.rates, &own.rates);
-        let media = MediaRates::of_entry(&own.media).or(&ordinary);
+        let media = MediaRates::from(&own.media).or(&ordinary);
         Paid {
             rates: long.map_or(own.rates, |long| long.rates),
             media: long.map_or(media, |long| long.media.or(&media)),
@@ -156,18 +150,10 @@ impl Quote<'_> {
 }
 
 impl PriceTable {
-    /// The built-in table under the `prices` of the configuration.
+    /// The catalogue under the `prices` of the configuration.
     pub fn new(prices: &[Price]) -> Self {
-        let mut built_in = HashMap::default();
-        for (row, id) in rows() {
-            spellings(id, |spelling| {
-                built_in.insert(spelling.to_owned(), (row, id));
-                Some(())
-            });
-        }
         Self {
             overrides: prices.iter().map(Override::new).collect(),
-            built_in,
             memo: DashMap::with_hasher(RandomState::new()),
             memoised: AtomicUsize::new(0),
         }
@@ -220,29 +206,23 @@ impl PriceTable {
             None => self.look_up(model),
         };
         Some(match found? {
-            Found::BuiltIn(row, id) => quote(row, id),
-            Found::Override(position, row) => self.overrides.get(position)?.quote(row)?,
+            Found::BuiltIn(priced) => quote(priced),
+            Found::Override(position, known) => self.overrides.get(position)?.quote(known)?,
         })
     }
 
-    /// The id of the built-in table for a spelling of a model.
-    pub fn id(&self, model: &str) -> Option<&'static str> {
-        spellings(model, |spelling| Some(self.built_in.get(spelling)?.1))
-    }
-
-    /// Every price: the configuration's in the order of the file, then the built-in table.
+    /// Every price: the configuration's in the order of the file, then the catalogue's.
     pub fn list(&self) -> impl Iterator<Item = Quote<'_>> {
-        let built_in = rows().map(|(row, id)| quote(row, id));
+        let built_in = catalog::priced().map(|priced| quote(priced));
         let overrides = self.overrides.iter().filter_map(|entry| entry.quote(None));
         overrides.chain(built_in)
     }
 
     fn look_up(&self, model: &str) -> Option<Found> {
-        let built_in = spellings(model, |spelling| self.built_in.get(spelling).copied());
-        let found = self.over(model, built_in).or_else(|| {
-            let (row, id) = built_in?;
-            Some(Found::BuiltIn(row, id))
-        });
+        let built_in = catalog::price(model);
+        let found = self
+            .over(model, built_in)
+            .or_else(|| built_in.map(Found::BuiltIn));
         // Clients name models: without bounds, one of them could fill the memory.
         if model.len() <= MAX_MEMO_NAME && self.memoised.fetch_add(1, Ordering::Relaxed) < MAX_MEMO
         {
@@ -251,19 +231,17 @@ impl PriceTable {
         found
     }
 
-    /// The first entry of the configuration that matches the name as it was asked for, or the table's id for it.
-    fn over(&self, model: &str, built_in: Option<(&'static Row, &'static str)>) -> Option<Found> {
+    /// The first entry of the configuration that matches the name as it was asked for, or the catalogue's id for it.
+    fn over(&self, model: &str, built_in: Option<Priced>) -> Option<Found> {
         let position = self.overrides.iter().position(|entry| {
             let glob = &entry.price.model;
-            glob.is_match(model) || built_in.is_some_and(|(_, id)| glob.is_match(id))
+            glob.is_match(model) || built_in.is_some_and(|priced| glob.is_match(priced.id))
         })?;
-        Some(Found::Override(position, built_in.map(|(row, _)| row)))
+        Some(Found::Override(
+            position,
+            built_in.map(|priced| priced.price),
+        ))
     }
-}
-
-/// The ids of the built-in table.
-pub fn ids() -> impl Iterator<Item = &'static str> {
-    rows().map(|(_, id)| id)
 }
 
 #[derive(Debug)]
@@ -292,30 +270,30 @@ impl Override {
         }
     }
 
-    /// The price for the models of `row`, or for a model that the table does not know. `None` = what its currency is worth is
-    /// not known.
-    fn quote(&self, row: Option<&'static Row>) -> Option<Quote<'_>> {
+    /// The price for models that have a price in the catalogue, or for one that has none there. `None` = what its currency is worth
+    /// is not known.
+    fn quote(&self, known: Option<&'static catalog::Price>) -> Option<Quote<'_>> {
         self.price.is_known.then(|| Quote {
             model: self.price.model.pattern(),
             rates: self.rates,
-            long: match (&self.long, row) {
+            long: match (&self.long, known) {
                 (Some(long), _) => Thresholds::of(long),
-                (None, Some(row)) => {
-                    Thresholds::scaled(row.long.as_slice(), &row.rates, &self.rates)
+                (None, Some(known)) => {
+                    Thresholds::scaled(known.long.as_slice(), &known.rates, &self.rates)
                 }
                 (None, None) => Thresholds::of(&[]),
             },
             media: {
-                let table = row.map(|row| row.media.scaled(&row.rates, &self.rates));
-                let own = MediaRates::of_entry(&self.price.terms.media);
+                let table = known.map(|known| known.media.scaled(&known.rates, &self.rates));
+                let own = MediaRates::from(&self.price.terms.media);
                 own.or(&table.unwrap_or(MediaRates::TEXT))
             },
             units: Sold::new(
-                row.map_or(&UnitRates::NONE, |row| &row.units),
+                known.map_or(&UnitRates::NONE, |known| &known.units),
                 Some(&self.price.terms.units),
             ),
             terms: Conditions::of_entry(
-                row.map_or(&Terms::NONE, |row| row.terms),
+                known.map_or(&Terms::NONE, |known| known.terms),
                 &self.price.terms,
                 &self.tiers,
             ),
@@ -326,26 +304,21 @@ impl Override {
 
 #[derive(Clone, Copy, Debug)]
 enum Found {
-    BuiltIn(&'static Row, &'static str),
-    /// The entry of the configuration, and the table's row that it overrides.
-    Override(usize, Option<&'static Row>),
+    BuiltIn(Priced),
+    /// The entry of the configuration, and the price of the catalogue that it overrides.
+    Override(usize, Option<&'static catalog::Price>),
 }
 
-fn rows() -> impl Iterator<Item = (&'static Row, &'static str)> {
-    prices::TABLE
-        .iter()
-        .flat_map(|row| row.ids.iter().map(move |id| (row, *id)))
-}
-
-fn quote(row: &'static Row, id: &'static str) -> Quote<'static> {
+fn quote(priced: Priced) -> Quote<'static> {
+    let price = priced.price;
     Quote {
-        model: id,
-        rates: row.rates,
-        long: Thresholds::of(row.long.as_slice()),
-        media: row.media,
-        units: Sold::new(&row.units, None),
-        terms: Conditions::of_table(row.terms),
-        source: row.source,
+        model: priced.id,
+        rates: price.rates,
+        long: Thresholds::of(price.long.as_slice()),
+        media: price.media,
+        units: Sold::new(&price.units, None),
+        terms: Conditions::of_table(price.terms),
+        source: priced.source.text,
     }
 }
 

@@ -1,5 +1,5 @@
 //! What thresholds of the prompt's length and service tiers do to the rates of a model.
-use super::prices::{Long, MediaRates, Rates};
+use crate::catalog::{Long, MediaRates, Rates};
 use crate::config::{LongPrice, MediaPrices, OwnPrices, TierPrice};
 
 /// What longer prompts cost, by rising thresholds.
@@ -147,8 +147,40 @@ impl Own {
 
 /// As an entry says them, beside its ordinary rates.
 pub(super) fn longs(longs: &[LongPrice], ordinary: &Rates) -> Vec<Long> {
-    let longs = longs.iter();
-    longs.map(|long| Long::of_entry(long, ordinary)).collect()
+    longs.iter().map(|entry| long(entry, ordinary)).collect()
+}
+
+/// As an entry says it, beside its ordinary rates.
+pub(super) fn long(entry: &LongPrice, ordinary: &Rates) -> Long {
+    let factor = if ordinary.input > 0.0 {
+        entry.input / ordinary.input
+    } else {
+        1.0
+    };
+    let rate = |said: Option<f64>, ordinary: f64| said.unwrap_or(ordinary * factor);
+    Long {
+        above: entry.above,
+        rates: Rates {
+            input: entry.input,
+            cache_write_5m: rate(entry.cache_write_5m, ordinary.cache_write_5m),
+            cache_write_1h: rate(entry.cache_write_1h, ordinary.cache_write_1h),
+            cache_read: rate(entry.cache_read, ordinary.cache_read),
+            output: entry.output,
+        },
+        media: MediaRates::from(&entry.media),
+    }
+}
+
+impl From<&MediaPrices> for MediaRates {
+    /// As an entry of the configuration says them.
+    fn from(said: &MediaPrices) -> Self {
+        Self {
+            audio_input: said.audio_input,
+            image_input: said.image_input,
+            audio_output: said.audio_output,
+            image_output: said.image_output,
+        }
+    }
 }
 
 /// What the tokens of one request cost.

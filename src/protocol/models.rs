@@ -1,14 +1,10 @@
-//! What a model accepts: data, by the beginning of its name.
-//!
-//! Sources, as of November 2026: the vendors' model pages and migration guides, and the types of their SDKs (see
-//! `docs/dialects/models.md`). A model that no row knows is taken for a plain one: no reasoning controls,
-//! everything else is forwarded, and the upstream may refuse.
-use effort::{Effort, Efforts};
+//! What a model may accept, and how its name is read. Which model accepts what stands in the catalogue, above this room.
+use effort::Efforts;
 use serde::{Deserialize, Serialize};
 
 pub mod effort;
+pub mod names;
 mod overrides;
-mod table;
 
 pub use overrides::Overrides;
 
@@ -24,6 +20,27 @@ pub struct Capabilities {
     pub stops: usize,
     pub reasoning: Reasoning,
     pub traits: Traits,
+    /// Tokens of a prompt below which nothing is cached, where the client has to ask for it (Anthropic).
+    #[serde(default = "usually_cached_from")]
+    pub cached_from: u64,
+}
+
+impl Capabilities {
+    /// A model of which nothing is known: no reasoning controls, everything else is forwarded, and the upstream may refuse.
+    pub const PLAIN: Self = Self {
+        context: 128_000,
+        max_output: 8_192,
+        sampling: Sampling::Any,
+        stops: 4,
+        reasoning: Reasoning::NONE,
+        traits: Traits::FORCED_TOOLS,
+        cached_from: usually_cached_from(),
+    };
+}
+
+/// Of most of Anthropic's models, and of a record that was written before they were told apart.
+const fn usually_cached_from() -> u64 {
+    1_024
 }
 
 /// Which sampling parameters are accepted.
@@ -50,6 +67,16 @@ pub struct Reasoning {
     pub default_on: bool,
     /// Whether reasoning stays hidden unless its display is asked for.
     pub hidden: bool,
+}
+
+impl Reasoning {
+    /// It does not reason, or cannot be told how.
+    pub const NONE: Self = Self {
+        modes: Modes::NONE,
+        efforts: Efforts::NONE,
+        default_on: false,
+        hidden: false,
+    };
 }
 
 /// The ways in which reasoning can be switched.
@@ -125,104 +152,5 @@ impl Traits {
     /// Whether all of `traits` are there.
     pub const fn has(self, traits: Self) -> bool {
         self.0 & traits.0 == traits.0
-    }
-}
-
-/// The capabilities of `model`, whatever its provider's prefix (`anthropic/`), region and date.
-pub fn capabilities(model: &str) -> Capabilities {
-    let name = family(model);
-    table::ROWS
-        .iter()
-        .filter(|(prefix, _)| name.starts_with(prefix))
-        .max_by_key(|(prefix, _)| prefix.len())
-        .map_or(table::PLAIN, |(_, capabilities)| *capabilities)
-}
-
-/// Whether a row of the table is about this model.
-pub fn is_known(model: &str) -> bool {
-    let name = family(model);
-    table::ROWS
-        .iter()
-        .any(|(prefix, _)| name.starts_with(prefix))
-}
-
-/// The name without what does not matter to what the model is: a provider's prefix, a region, a date, the spelling of the
-/// version (`claude-opus-4.5` is `claude-opus-4-5`).
-pub fn family(model: &str) -> String {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    let name = name.find("claude-").map_or(name, |at| &name[at..]);
-    let name = name.split(['@', ':']).next().unwrap_or(name);
-    let name = name.to_ascii_lowercase();
-    let name = if name.starts_with("claude") {
-        name.replace('.', "-")
-    } else {
-        name
-    };
-    match name.rsplit_once('-') {
-        Some((head, date)) if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) => {
-            head.to_owned()
-        }
-        _ => name,
-    }
-}
-
-const LOW_TO_HIGH: Efforts = Efforts::of(&[Effort::Low, Effort::Medium, Effort::High]);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_found_whatever_surrounds_them() {
-        for name in [
-            "claude-opus-4-5",
-            "claude-opus-4-5-20251101",
-            "anthropic/claude-opus-4.5",
-            "us.anthropic.claude-opus-4-5-20251101-v1:0",
-            "claude-opus-4-5@20251101",
-        ] {
-            assert_eq!(
-                capabilities(name),
-                capabilities("claude-opus-4-5"),
-                "{name}"
-            );
-            assert_ne!(capabilities(name), table::PLAIN, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_longest_row_wins() {
-        assert!(
-            !capabilities("claude-opus-5-5")
-                .traits
-                .has(Traits::FORCED_TOOLS)
-        );
-        assert!(
-            capabilities("claude-opus-5")
-                .traits
-                .has(Traits::FORCED_TOOLS)
-        );
-        assert_eq!(capabilities("gpt-5").sampling, Sampling::Refused);
-        assert_eq!(
-            capabilities("gpt-5.1").sampling,
-            Sampling::RefusedWhileReasoning
-        );
-    }
-
-    #[test]
-    fn an_unknown_model_is_a_plain_one() {
-        assert_eq!(capabilities("my-own-model"), table::PLAIN);
-    }
-
-    #[test]
-    fn no_row_is_listed_twice() {
-        for (index, (prefix, _)) in table::ROWS.iter().enumerate() {
-            assert!(
-                table::ROWS[..index]
-                    .iter()
-                    .all(|(other, _)| other != prefix),
-                "{prefix}"
-            );
-        }
     }
 }

@@ -88,14 +88,9 @@ impl Translator {
         target: &Target<'_>,
         stamp: Stamp,
     ) -> Result<(Self, Encoded), RequestFault> {
-        let quirks = target.quirks.of_model(target.model);
-        let target = &Target {
-            quirks: &quirks,
-            ..*target
-        };
         let ids = Ids::of(request);
         let numbered;
-        let request = if quirks.tool_ids == ToolIds::Numbered {
+        let request = if target.quirks.tool_ids == ToolIds::Numbered {
             let mut copy = request.clone();
             history::number(&mut copy.turns);
             numbered = copy;
@@ -114,7 +109,7 @@ impl Translator {
             reply: request.reply.clone(),
             stamp,
             origin: Origin {
-                vendor: quirks.vendor,
+                vendor: target.quirks.vendor,
                 model: target.model.to_owned(),
                 account: opaque::account_mark(target.account),
             },
@@ -123,7 +118,7 @@ impl Translator {
         let translator = Self {
             client: request.client,
             upstream,
-            reader: Reader::new(upstream, quirks, stamp, names.wrapped()),
+            reader: Reader::new(upstream, target.quirks.clone(), stamp, names.wrapped()),
             encoder: Encoder::new(request.client, context.clone()),
             context,
             pauses: None,

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use ahash::HashMap;
 
+use crate::catalog;
 use crate::config::{Config, Glob};
-use crate::pricing;
 
 /// The names that labels may have.
 #[derive(Clone, Debug)]
@@ -14,8 +14,6 @@ pub(super) struct LabelNames {
     accounts: Names,
     projects: Names,
     models: Names,
-    /// The models of the price table by [`pricing::spellings`].
-    spelt: HashMap<Box<str>, usize>,
 }
 
 impl LabelNames {
@@ -44,7 +42,7 @@ impl LabelNames {
         &self.models
     }
 
-    /// The names without a configuration: only the models of the price table are known.
+    /// The names without a configuration: only the models with a price in the catalog are known.
     pub(super) fn new() -> Self {
         let mut names = Self {
             keys: Names::new(),
@@ -52,14 +50,9 @@ impl LabelNames {
             accounts: Names::new(),
             projects: Names::new(),
             models: Names::new(),
-            spelt: HashMap::default(),
         };
-        for id in pricing::ids() {
-            let position = names.models.add(id);
-            pricing::spellings(id, |spelling| {
-                names.spelt.insert(spelling.into(), position);
-                Some(())
-            });
+        for priced in catalog::priced() {
+            names.models.add(priced.id);
         }
         names
     }
@@ -95,12 +88,11 @@ impl LabelNames {
         }
     }
 
-    /// The position of a model that the configuration names, or else of a model of the price table in any spelling.
+    /// The position of a model that the configuration names, or else of a model with a price in the catalog in any spelling.
     pub(super) fn model(&self, model: Option<&str>) -> usize {
         let Some(name) = model else { return NONE };
         match self.models.find(Some(name)) {
-            OTHER => pricing::spellings(name, |spelling| self.spelt.get(spelling).copied())
-                .unwrap_or(OTHER),
+            OTHER => catalog::price(name).map_or(OTHER, |priced| self.models.find(Some(priced.id))),
             position => position,
         }
     }

@@ -27,7 +27,6 @@ use recent::Recent;
 use tokenizer::Tokenizer;
 
 mod calibration;
-mod family;
 mod image;
 mod pdf;
 mod recent;

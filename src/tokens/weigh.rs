@@ -1,22 +1,22 @@
 //! The tokens of a request, block by block. Every kind of block counts: agents' prompts consist mostly of tools and
 //! results.
 use super::calibration::scaled;
-use super::family::{Family, Pictures, family};
 use super::image::{self, Size};
 use super::pdf;
+use crate::catalog::{self, Counting, Pictures};
 use crate::protocol::hub::block::{Block, Document, DocumentSource, Hosted, Image, Source};
 use crate::protocol::hub::request::{Format, Request, Tool, ToolChoice, Turn};
 
 /// The tokens of the prompt for `model`. `text` counts a text in `o200k_base`.
 pub(super) fn prompt(request: &Request, model: &str, text: &mut dyn FnMut(&str) -> u64) -> u64 {
     let mut scale = Scale {
-        family: family(model),
+        counting: catalog::counting(model),
         text,
     };
     let system: u64 = request
         .system
         .iter()
-        .map(|block| scale.family.message + scale.text(&block.text))
+        .map(|block| scale.counting.message + scale.text(&block.text))
         .sum();
     let tools = scale.tools(request);
     let turns: u64 = request.turns.iter().map(|turn| scale.turn(turn)).sum();
@@ -24,11 +24,11 @@ pub(super) fn prompt(request: &Request, model: &str, text: &mut dyn FnMut(&str) 
         Format::JsonSchema { schema, .. } => scale.json(schema.get()),
         Format::JsonObject | Format::Text => 0,
     };
-    (scale.family.request + system + tools + turns + format).max(1)
+    (scale.counting.request + system + tools + turns + format).max(1)
 }
 
 struct Scale<'a> {
-    family: Family,
+    counting: Counting,
     text: &'a mut dyn FnMut(&str) -> u64,
 }
 
@@ -38,16 +38,16 @@ impl Scale<'_> {
             return 0;
         }
         let factor = match script(text) {
-            Script::Cjk => self.family.cjk,
-            Script::Code => self.family.code,
-            Script::Prose => self.family.prose,
+            Script::Cjk => self.counting.cjk,
+            Script::Code => self.counting.code,
+            Script::Prose => self.counting.prose,
         };
         scaled((self.text)(text), factor)
     }
 
     /// JSON that the model reads unchanged.
     fn json(&mut self, text: &str) -> u64 {
-        scaled((self.text)(text), self.family.code)
+        scaled((self.text)(text), self.counting.code)
     }
 
     fn tools(&mut self, request: &Request) -> u64 {
@@ -59,7 +59,7 @@ impl Scale<'_> {
             Some(ToolChoice::Allowed { required, .. }) => *required,
             Some(ToolChoice::Auto | ToolChoice::None) | None => false,
         };
-        let (free, forced) = self.family.tools;
+        let (free, forced) = self.counting.tools;
         let tools: u64 = request.tools.iter().map(|tool| self.tool(tool)).sum();
         tools + if must_call { forced } else { free }
     }
@@ -75,7 +75,7 @@ impl Scale<'_> {
                     Hosted::Bash => 325,
                     Hosted::TextEditor => 700,
                     Hosted::Computer => 4_500,
-                    _ => self.json(tool.raw.get()) + self.family.tool,
+                    _ => self.json(tool.raw.get()) + self.counting.tool,
                 };
             }
         };
@@ -84,12 +84,12 @@ impl Scale<'_> {
             .as_deref()
             .map_or(0, |schema| self.json(schema.get()));
         let written = (self.text)(tool.name()) + description + schema;
-        scaled(written, self.family.schema) + self.family.tool
+        scaled(written, self.counting.schema) + self.counting.tool
     }
 
     fn turn(&mut self, turn: &Turn) -> u64 {
         let name = turn.name.as_deref().map_or(0, |name| 1 + (self.text)(name));
-        self.family.message + name + self.blocks(&turn.blocks)
+        self.counting.message + name + self.blocks(&turn.blocks)
     }
 
     fn blocks(&mut self, blocks: &[Block]) -> u64 {
@@ -108,15 +108,15 @@ impl Scale<'_> {
                 let text = |scale: &mut Self, text: &str| scale.text(text);
                 let visible = reasoning.visible.iter();
                 let visible: u64 = visible.map(|segment| text(self, &segment.text)).sum();
-                scaled(visible, self.family.reasoning)
+                scaled(visible, self.counting.reasoning)
             }
             Block::SearchResult(result) => {
                 self.text(&result.title) + self.text(&result.source) + self.blocks(&result.blocks)
             }
             Block::ToolCall(call) => {
-                self.family.tool + (self.text)(&call.name) + self.json(&call.args.raw)
+                self.counting.tool + (self.text)(&call.name) + self.json(&call.args.raw)
             }
-            Block::ToolResult(result) => self.family.tool + self.blocks(&result.blocks),
+            Block::ToolResult(result) => self.counting.tool + self.blocks(&result.blocks),
             Block::ServerToolResult(result) => self.json(result.raw.raw.get()),
             Block::Foreign(foreign) => self.json(foreign.raw.get()),
             Block::ToolReference(name) => (self.text)(name),
@@ -133,9 +133,9 @@ impl Scale<'_> {
             DocumentSource::Blocks(blocks) => self.blocks(blocks),
             DocumentSource::Text(text) => self.text(text),
             DocumentSource::Media(Source::Base64 { data, .. }) => {
-                pdf::pages(data) * self.family.page
+                pdf::pages(data) * self.counting.page
             }
-            DocumentSource::Media(_) => UNSEEN_PAGES * self.family.page,
+            DocumentSource::Media(_) => UNSEEN_PAGES * self.counting.page,
         };
         about + content
     }
@@ -146,7 +146,7 @@ impl Scale<'_> {
             Source::Base64 { data, .. } => image::size(data).unwrap_or(UNSEEN),
             Source::File { .. } | Source::Url { .. } => UNSEEN,
         };
-        picture(self.family.pictures, size, low)
+        picture(self.counting.pictures, size, low)
     }
 }
 
@@ -269,24 +269,52 @@ mod tests {
 
     #[test]
     fn pictures_as_the_vendors_documents_count_them() {
-        let claude = family("claude-opus-4-5").pictures;
+        let claude = catalog::counting("claude-opus-4-5").pictures;
         check(claude, (200, 200), 64);
         check(claude, (1000, 1000), 1296);
         check(claude, (4000, 3000), 1568);
-        check(family("claude-opus-4-8").pictures, (1920, 1080), 2691);
+        check(
+            catalog::counting("claude-opus-4-8").pictures,
+            (1920, 1080),
+            2691,
+        );
         // OpenAI's own examples for 4o: 1024 x 1024 and 2048 x 4096.
-        check(family("gpt-4o").pictures, (1024, 1024), 765);
-        check(family("gpt-4o").pictures, (2048, 4096), 1105);
+        check(catalog::counting("gpt-4o").pictures, (1024, 1024), 765);
+        check(catalog::counting("gpt-4o").pictures, (2048, 4096), 1105);
         // A cheap model whose images cost as much as those of 4o, but count as more tokens.
-        check(family("gpt-4o-mini").pictures, (1024, 1024), 25_501);
-        check(family("gpt-4.1-mini").pictures, (1024, 1024), 1658);
-        check(family("gemini-2.5-flash").pictures, (300, 384), 258);
-        check(family("gemini-2.5-flash").pictures, (960, 540), 6 * 258);
-        check(family("gemini-3-pro").pictures, (9999, 9999), 1120);
-        let low = picture(family("gpt-4o").pictures, UNSEEN, true);
+        check(
+            catalog::counting("gpt-4o-mini").pictures,
+            (1024, 1024),
+            25_501,
+        );
+        check(
+            catalog::counting("gpt-4.1-mini").pictures,
+            (1024, 1024),
+            1658,
+        );
+        check(
+            catalog::counting("gemini-2.5-flash").pictures,
+            (300, 384),
+            258,
+        );
+        check(
+            catalog::counting("gemini-2.5-flash").pictures,
+            (960, 540),
+            6 * 258,
+        );
+        check(
+            catalog::counting("gemini-3-pro").pictures,
+            (9999, 9999),
+            1120,
+        );
+        let low = picture(catalog::counting("gpt-4o").pictures, UNSEEN, true);
         assert_eq!(low, 85);
         check(claude, (u32::MAX, 1), 56);
-        check(family("gpt-4o").pictures, (u32::MAX, u32::MAX), 765);
+        check(
+            catalog::counting("gpt-4o").pictures,
+            (u32::MAX, u32::MAX),
+            765,
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use serde_json::Value;
 
 use super::{Vendor, csv};
-use crate::pricing::PriceTable;
+use crate::catalog;
 use crate::protocol::hub::units::Units;
 use crate::protocol::hub::usage::{Extras, Media, Tools, Usage};
 
@@ -40,9 +40,9 @@ impl Entry {
 }
 
 /// Every row that states a cost or usage.
-pub(super) fn read(vendor: Vendor, prices: &PriceTable, text: &str) -> Result<Vec<Entry>, String> {
+pub(super) fn read(vendor: Vendor, text: &str) -> Result<Vec<Entry>, String> {
     if !text.trim_start().starts_with(['{', '[']) {
-        return read_csv(vendor, prices, text);
+        return read_csv(vendor, text);
     }
     // Several pages may follow each other, as several calls of the API produce them.
     let pages = serde_json::Deserializer::from_str(text).into_iter::<Value>();
@@ -54,12 +54,12 @@ pub(super) fn read(vendor: Vendor, prices: &PriceTable, text: &str) -> Result<Ve
                 error.line()
             )
         })?;
-        entries.extend(read_json(vendor, prices, &page));
+        entries.extend(read_json(vendor, &page));
     }
     Ok(entries)
 }
 
-fn read_json(vendor: Vendor, prices: &PriceTable, document: &Value) -> Vec<Entry> {
+fn read_json(vendor: Vendor, document: &Value) -> Vec<Entry> {
     let pages = match document {
         Value::Array(pages) => pages.as_slice(),
         page => std::slice::from_ref(page),
@@ -79,14 +79,14 @@ fn read_json(vendor: Vendor, prices: &PriceTable, document: &Value) -> Vec<Entry
             if let Some(day) = day
                 && let Some(worth) = usd.map(Worth::Usd).or_else(|| used(&result))
             {
-                entries.push(entry(prices, day, &result, worth));
+                entries.push(entry(day, &result, worth));
             }
         }
     }
     entries
 }
 
-fn read_csv(vendor: Vendor, prices: &PriceTable, text: &str) -> Result<Vec<Entry>, String> {
+fn read_csv(vendor: Vendor, text: &str) -> Result<Vec<Entry>, String> {
     let (head, lines) = csv::read(text)?;
     let has = |names: &[&str]| {
         names
@@ -116,12 +116,12 @@ fn read_csv(vendor: Vendor, prices: &PriceTable, text: &str) -> Result<Vec<Entry
                 at + 2
             ));
         };
-        entries.push(entry(prices, day, line, worth));
+        entries.push(entry(day, line, worth));
     }
     Ok(entries)
 }
 
-fn entry(prices: &PriceTable, day: Date, row: &Value, worth: Worth) -> Entry {
+fn entry(day: Date, row: &Value, worth: Worth) -> Entry {
     let says = |names: &[&str]| text_of(row, names).unwrap_or_default().to_ascii_lowercase();
     let item = says(&["line_item", "description"]);
     let by_flag = says(&["batch"]) == "true";
@@ -137,7 +137,7 @@ fn entry(prices: &PriceTable, day: Date, row: &Value, worth: Worth) -> Entry {
     let window = says(&["context_window"]);
     Entry {
         day,
-        model: model(prices, row),
+        model: model(row),
         tier,
         is_long: window.starts_with('>') || window.starts_with("200k-"),
         worth,
@@ -145,7 +145,7 @@ fn entry(prices: &PriceTable, day: Date, row: &Value, worth: Worth) -> Entry {
 }
 
 /// The model of a row: the one that it names, else the first known one in its description.
-fn model(prices: &PriceTable, row: &Value) -> String {
+fn model(row: &Value) -> String {
     if let Some(model) = text_of(row, &["model", "model_version", "snapshot_id"]) {
         return model
             .split([',', ' '])
@@ -154,7 +154,7 @@ fn model(prices: &PriceTable, row: &Value) -> String {
             .to_owned();
     }
     let item = text_of(row, &["line_item", "description"]).unwrap_or_default();
-    let known = |name: &str| prices.id(name).map(|_| name.to_owned());
+    let known = |name: &str| catalog::price(name).map(|_| name.to_owned());
     // Examples: "Claude Opus 4.5 Usage - Input Tokens", "gpt-5-2025-08-07, input"
     let spelt = item.split(" Usage").next().unwrap_or_default();
     let spelt = spelt.trim().to_ascii_lowercase().replace(' ', "-");

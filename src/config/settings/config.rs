@@ -11,9 +11,10 @@ use super::{
     ModelCapabilities, Pool, Price, Project, Prometheus, ResponseStore, Retry, Route, Server,
     Trace, WebSocket,
 };
+use crate::catalog;
 use crate::config::diagnostic::Diagnostic;
 use crate::outcome::Caps;
-use crate::protocol::models::{self, Capabilities};
+use crate::protocol::models::Capabilities;
 
 /// A valid configuration, compiled. Only [`load()`](crate::config::load()) and [`parse`](crate::config::parse) make
 /// one; other functions write YAML and call them.
@@ -106,7 +107,7 @@ impl Config {
     /// The capabilities of `model`, which is the upstream's name. If several entries match, the first that has a field
     /// decides that field.
     pub fn capabilities_of(&self, model: &str) -> Capabilities {
-        let mut capabilities = models::capabilities(model);
+        let mut capabilities = catalog::capabilities(model);
         let entries = self.capabilities.iter().rev();
         for entry in entries.filter(|entry| entry.model.is_match(model)) {
             entry.overrides.apply(&mut capabilities);

@@ -2,8 +2,9 @@
 use serde_json::Value;
 
 use super::{Listed, rounded};
+use crate::catalog::{Long, MediaRates, Rates};
 use crate::config::{LongPrice, MediaPrices, UnitPrices};
-use crate::pricing::{Long, MediaRates, Rates};
+use crate::pricing::tiers;
 
 /// What an entry of a model says, if it has a price.
 pub(super) fn read(entry: &Value) -> Option<Listed> {
@@ -56,7 +57,7 @@ fn longs(cost: &Value, rates: &Rates) -> Vec<Long> {
             cache_write_1h: price(entry, "cache_write"),
             media,
         };
-        Some(Long::of_entry(&long, rates))
+        Some(tiers::long(&long, rates))
     };
     let tiers = cost.get("tiers").and_then(Value::as_array);
     let tiers = tiers.into_iter().flatten().filter_map(|entry| {

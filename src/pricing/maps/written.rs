@@ -1,8 +1,8 @@
 //! Prices as an entry of the configuration says them.
 use serde_json::Value;
 
+use crate::catalog::{Long, MediaRates, Rates};
 use crate::config::UnitPrices;
-use crate::pricing::{Long, MediaRates, Rates};
 
 /// The members of an entry, or of one of its tiers.
 pub(super) fn prices(rates: &Rates, media: &MediaRates, long: &[Long]) -> Vec<String> {

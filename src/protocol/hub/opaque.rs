@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::digest::digest;
 use super::target::Target;
 pub use super::vendor::Vendor;
-use crate::protocol::models::{self, Traits};
+use crate::protocol::models::{Traits, names};
 
 /// State that only its vendor can read.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,7 +65,7 @@ impl Opaque {
     pub fn is_for(&self, target: &Target<'_>) -> bool {
         let same_model = self.model.is_empty()
             || self.vendor == Vendor::Gemini
-            || models::family(&self.model) == models::family(target.model);
+            || names::family(&self.model) == names::family(target.model);
         let same_account = !target.capabilities.traits.has(Traits::ACCOUNT_BOUND)
             || self.account.is_empty()
             || self.account == account_mark(target.account);
@@ -79,7 +79,7 @@ impl Opaque {
     /// Whether it is an intermediary's list that `target` itself sent: the same model at the same account.
     pub fn is_list_of(&self, target: &Target<'_>) -> bool {
         self.kind == OpaqueKind::Details
-            && models::family(&self.model) == models::family(target.model)
+            && names::family(&self.model) == names::family(target.model)
             && self.account == account_mark(target.account)
     }
 }

@@ -1,7 +1,7 @@
 //! The upstream that a request is translated for: the model's capabilities and the provider's quirks.
 use super::error::Losses;
 use super::vendor::Vendor;
-use crate::protocol::models::{self, Capabilities, Traits};
+use crate::protocol::models::{Capabilities, Traits};
 
 /// One candidate upstream for a request.
 #[derive(Clone, Copy, Debug)]
@@ -222,19 +222,15 @@ impl Quirks {
         ..Self::COMPATIBLE
     };
 
-    /// The same quirks for `model`: some quirks belong to a model, whichever provider serves it. The services of
-    /// vendors with opaque state keep their own.
+    /// The same quirks for a model with these habits, which belong to the model whichever provider serves it. The
+    /// services of vendors with opaque state keep their own.
     #[must_use]
-    pub fn of_model(&self, model: &str) -> Self {
+    pub fn with(&self, habits: &[Habit]) -> Self {
         let mut quirks = self.clone();
         if self.vendor != Vendor::Other {
             return quirks;
         }
-        let name = models::family(model);
-        let habits = FAMILIES
-            .iter()
-            .filter(|(family, _)| name.starts_with(family));
-        for (_, habit) in habits {
+        for habit in habits {
             match habit {
                 Habit::Replays(replay) => quirks.reasoning_replay = *replay,
                 Habit::Ids(ids) => quirks.tool_ids = *ids,
@@ -253,29 +249,15 @@ impl Quirks {
 }
 
 /// What a family of models needs wherever it is served.
-#[derive(Clone, Copy, Debug)]
-enum Habit {
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Habit {
+    /// It wants ids of tool calls in this form.
     Ids(ToolIds),
+    /// It wants its earlier reasoning so.
     Replays(ReasoningReplay),
     /// Its opaque state is this vendor's, even behind an intermediary.
     Signs(Vendor),
 }
-
-/// By the beginning of the model's name. Sources: `docs/dialects/models.md`.
-const FAMILIES: &[(&str, Habit)] = &[
-    ("codestral", Habit::Ids(ToolIds::Nine)),
-    ("deepseek", Habit::Replays(ReasoningReplay::Required)),
-    ("devstral", Habit::Ids(ToolIds::Nine)),
-    ("gemini", Habit::Signs(Vendor::Gemini)),
-    ("kimi", Habit::Ids(ToolIds::Numbered)),
-    ("kimi", Habit::Replays(ReasoningReplay::Required)),
-    ("magistral", Habit::Ids(ToolIds::Nine)),
-    ("minimax-m", Habit::Replays(ReasoningReplay::Tags)),
-    ("ministral", Habit::Ids(ToolIds::Nine)),
-    ("mistral", Habit::Ids(ToolIds::Nine)),
-    ("mixtral", Habit::Ids(ToolIds::Nine)),
-    ("pixtral", Habit::Ids(ToolIds::Nine)),
-];
 
 #[cfg(test)]
 mod tests {
@@ -283,20 +265,19 @@ mod tests {
 
     #[test]
     fn a_habit_is_the_models_whoever_serves_it() {
-        for name in ["kimi-k2-thinking", "moonshotai/Kimi-K2.5", "kimi-k2:free"] {
-            let quirks = Quirks::OPEN_MODELS.of_model(name);
-            assert_eq!(quirks.reasoning_replay, ReasoningReplay::Required, "{name}");
-            assert_eq!(quirks.tool_ids, ToolIds::Numbered, "{name}");
-        }
-        let quirks = Quirks::COMPATIBLE.of_model("mistralai/Mistral-Small-3.2-24B");
-        assert_eq!(quirks.tool_ids, ToolIds::Nine);
-        let quirks = Quirks::COMPATIBLE.of_model("MiniMaxAI/MiniMax-M2");
-        assert_eq!(quirks.reasoning_replay, ReasoningReplay::Tags);
-        assert_eq!(Quirks::COMPATIBLE.of_model("my-own"), Quirks::COMPATIBLE);
+        let habits = [
+            Habit::Ids(ToolIds::Numbered),
+            Habit::Replays(ReasoningReplay::Required),
+        ];
+        let quirks = Quirks::OPEN_MODELS.with(&habits);
+        assert_eq!(quirks.reasoning_replay, ReasoningReplay::Required);
+        assert_eq!(quirks.tool_ids, ToolIds::Numbered);
+        assert_eq!(quirks.with(&[]), quirks);
     }
 
     #[test]
     fn a_vendors_own_service_keeps_its_own() {
-        assert_eq!(Quirks::OPENAI.of_model("kimi-k2"), Quirks::OPENAI);
+        let numbered = [Habit::Ids(ToolIds::Numbered)];
+        assert_eq!(Quirks::OPENAI.with(&numbered), Quirks::OPENAI);
     }
 }

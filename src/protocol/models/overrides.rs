@@ -1,8 +1,8 @@
-//! Changes to a row of the table, field by field: what an operator knows better.
+//! Changes to what the catalogue says of a model, field by field: what an operator knows better.
 use super::{Capabilities, Modes, Sampling, Traits};
 use crate::protocol::models::effort::Efforts;
 
-/// `None` = as the table has it.
+/// `None` = as the catalogue has it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Overrides {
     pub context: Option<u64>,

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::super::{Listed, ListedTier, rounded};
+use crate::catalog::{Long, MediaRates, Rates};
 use crate::config::UnitPrices;
-use crate::pricing::{Long, MediaRates, Rates};
 
 /// All prices of the tokens of one model.
 #[derive(Debug, Default)]

@@ -13,7 +13,6 @@ use crate::protocol::hub::estimate;
 use crate::protocol::hub::opaque::Vendor;
 use crate::protocol::hub::request::{Request, Role, Tool};
 use crate::protocol::hub::target::{PromptCache, Target};
-use crate::protocol::models;
 
 /// Marks `out`, if markers are wanted and pay off.
 pub fn mark_all(
@@ -29,7 +28,7 @@ pub fn mark_all(
     };
     if has_marker(request)
         || !is_conversation(request)
-        || estimate::prompt(request) < least(target.model)
+        || estimate::prompt(request) < target.capabilities.cached_from
     {
         return;
     }
@@ -110,27 +109,6 @@ fn is_conversation(request: &Request) -> bool {
             .iter()
             .any(|turn| turn.role == Role::Assistant)
 }
-
-/// The number of tokens below which nothing is cached. Source: Anthropic's guide to prompt caching.
-fn least(model: &str) -> u64 {
-    let family = models::family(model);
-    let row = LEAST.iter().find(|(name, _)| family.starts_with(name));
-    row.map_or(1_024, |(_, tokens)| *tokens)
-}
-
-/// By the beginning of the model's name; the first match counts.
-const LEAST: &[(&str, u64)] = &[
-    ("claude-3-haiku", 2_048),
-    ("claude-3-5-haiku", 2_048),
-    ("claude-haiku-4", 4_096),
-    ("claude-haiku-5", 512),
-    ("claude-fable", 512),
-    ("claude-opus-4-5", 4_096),
-    ("claude-opus-4-6", 4_096),
-    ("claude-opus-4-7", 2_048),
-    ("claude-opus-5", 512),
-    ("claude-sonnet-5-5", 512),
-];
 
 /// The number of blocks before a marker in which an earlier write is looked up.
 const LOOKBACK: usize = 20;

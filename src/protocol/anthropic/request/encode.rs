@@ -287,12 +287,14 @@ const LEAST_ROOM: u64 = 4_096;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::models::capabilities;
 
     #[test]
     fn a_bound_that_the_client_did_not_name_fits_beside_its_prompt() {
-        let model = capabilities("claude-sonnet-4-20250514");
-        assert_eq!(model.sampling, Sampling::Unless);
+        let model = Capabilities {
+            context: 200_000,
+            max_output: 64_000,
+            ..Capabilities::PLAIN
+        };
         assert_eq!(room(1_000, &model), model.max_output);
         let left = room(140_000, &model);
         assert_eq!(left, model.context - 175_000);

@@ -1,7 +1,27 @@
-//! The ways in which one model is spelt: dated, prefixed by a vendor, with dots or with dashes.
+//! Names of models: what of a name says which model it is, and what says who serves it and which release it is.
 //!
-//! Only what is known to name the *same* model is taken away. `gpt-4o-audio-preview` is not `gpt-4o`, and
-//! `gpt-4.1-mini` is not `gpt-4.1`: a missing price is noticed, a wrong one is not.
+//! Two questions are asked of a name. What a model accepts is asked of its [`family`], and a name of which too much is taken away is
+//! of that family still: any host, region, date and variant goes. What it costs is asked of its [`spellings`], and there only
+//! what is known to name the *same* model goes. `gpt-4o-audio-preview` is not `gpt-4o`, and `gpt-4.1-mini` is not `gpt-4.1`: a
+//! missing price is noticed, a wrong one is not.
+
+/// The name without what does not matter to what the model is: a provider's prefix, a region, a date, the spelling of the
+/// version (`claude-opus-4.5` is `claude-opus-4-5`).
+pub fn family(model: &str) -> String {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let name = name.find("claude-").map_or(name, |at| &name[at..]);
+    let name = name.split(['@', ':']).next().unwrap_or(name);
+    let mut name = name.to_ascii_lowercase();
+    if name.starts_with("claude") {
+        name = name.replace('.', "-");
+    }
+    if let Some((head, last)) = name.rsplit_once('-')
+        && is_day(last)
+    {
+        name.truncate(head.len());
+    }
+    name
+}
 
 /// Calls `find` with the spellings of `model` under which a table may hold it, most specific first, and returns the
 /// first `Some`.
@@ -43,11 +63,12 @@ fn without_suffix(model: &str) -> Option<&str> {
         return Some(rest);
     }
     if let Some((rest, date)) = model.rsplit_once('@') {
-        return digits(date, &[8]).then_some(rest);
+        return is_day(date).then_some(rest);
     }
     let (rest, last) = model.rsplit_once('-')?;
     // claude-…-20250929, doubao-…-260115, gemini-…-001, kimi-…-0905, grok-4-20-0309
-    if digits(last, &[8, 6, 4, 3]) && !(ends_in_day(rest) && last.starts_with("20")) {
+    if (is_day(last) || digits(last, &[6, 4, 3])) && !(ends_in_day(rest) && last.starts_with("20"))
+    {
         return Some(rest);
     }
     // gemini-…-05-06 and gemini-…-09-2025
@@ -67,12 +88,17 @@ fn ends_in_day(text: &str) -> bool {
         .is_some_and(|(_, last)| digits(last, &[2]))
 }
 
+/// `20250929`
+fn is_day(text: &str) -> bool {
+    digits(text, &[8])
+}
+
 fn digits(text: &str, lengths: &[usize]) -> bool {
     lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The longest name looked at. Real ones stay under 64 bytes.
-pub(super) const MAX_LEN: usize = 128;
+const MAX_LEN: usize = 128;
 
 /// `gemini-…-preview-05-06` has two.
 const MAX_SUFFIXES: usize = 3;
@@ -102,6 +128,23 @@ mod tests {
             None::<()>
         });
         all
+    }
+
+    #[test]
+    fn a_family_is_found_whatever_surrounds_it() {
+        for name in [
+            "claude-opus-4-5",
+            "claude-opus-4-5-20251101",
+            "anthropic/claude-opus-4.5",
+            "us.anthropic.claude-opus-4-5-20251101-v1:0",
+            "claude-opus-4-5@20251101",
+            "Claude-Opus-4.5:thinking",
+        ] {
+            let family = family(name);
+            assert!(family.starts_with("claude-opus-4-5"), "{name}: {family}");
+        }
+        assert_eq!(family("openai/GPT-4.1-20250414"), "gpt-4.1");
+        assert_eq!(family("gpt-4o-2024-08-06"), "gpt-4o-2024-08-06");
     }
 
     #[test]
@@ -182,6 +225,7 @@ mod tests {
             "01-02",
         ] {
             all(model);
+            family(model);
         }
         assert_eq!(all(&"x".repeat(MAX_LEN + 1)), Vec::<String>::new());
     }

@@ -1,0 +1,289 @@
+//! What a model costs, by the token and by the piece: USD, absolute.
+use super::terms::Terms;
+use super::units::UnitRates;
+use crate::protocol::hub::usage::{Media, Usage};
+
+/// What one model costs.
+#[derive(Clone, Copy, Debug)]
+pub struct Price {
+    /// US dollars per million tokens.
+    pub rates: Rates,
+    /// What prompts above a length cost; `None` = the same.
+    pub long: Option<Long>,
+    /// What is no text costs.
+    pub media: MediaRates,
+    /// What is sold by something else than tokens.
+    pub units: UnitRates,
+    /// What else its vendor bills, and how.
+    pub terms: &'static Terms,
+}
+
+impl Price {
+    /// And so much for a whole request whose prompt is longer.
+    pub(super) const fn above(mut self, above: u64, rates: Rates) -> Self {
+        self.long = Some(Long {
+            above,
+            rates,
+            media: MediaRates::TEXT,
+        });
+        self
+    }
+
+    /// And so much for sound and pictures.
+    pub(super) const fn media(mut self, media: MediaRates) -> Self {
+        self.media = media;
+        self
+    }
+
+    /// And so much where no tokens are stated.
+    pub(super) const fn units(mut self, units: UnitRates) -> Self {
+        self.units = units;
+        self
+    }
+}
+
+/// What is sold by the token.
+pub(super) const fn by_token(rates: Rates, terms: &'static Terms) -> Price {
+    Price {
+        rates,
+        long: None,
+        media: MediaRates::TEXT,
+        units: UnitRates::NONE,
+        terms,
+    }
+}
+
+/// What is sold by the piece alone.
+pub(super) const fn by_piece(units: UnitRates, terms: &'static Terms) -> Price {
+    by_token(Rates::FREE, terms).units(units)
+}
+
+/// USD per million tokens of each exclusive bucket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// Prompt tokens outside every cache.
+    pub input: f64,
+    /// Written to the shorter-lived cache: five minutes (Anthropic) or thirty (OpenAI).
+    pub cache_write_5m: f64,
+    /// Written to the longer-lived cache: one hour (Anthropic) or twelve (OpenAI).
+    pub cache_write_1h: f64,
+    /// Read from a cache.
+    pub cache_read: f64,
+    /// Generated, reasoning included.
+    pub output: f64,
+}
+
+impl Rates {
+    /// No token costs anything.
+    pub const FREE: Self = uncached_writes(0.0, 0.0, 0.0);
+
+    /// So much of them.
+    pub fn times(&self, factor: f64) -> Self {
+        Self {
+            input: self.input * factor,
+            cache_write_5m: self.cache_write_5m * factor,
+            cache_write_1h: self.cache_write_1h * factor,
+            cache_read: self.cache_read * factor,
+            output: self.output * factor,
+        }
+    }
+
+    /// In the order of the vendors' tables: input, the two cache writes, cache read, output.
+    pub fn kinds(&self) -> [f64; 5] {
+        [
+            self.input,
+            self.cache_write_5m,
+            self.cache_write_1h,
+            self.cache_read,
+            self.output,
+        ]
+    }
+
+    /// Whether both are the same but for the noise of floats.
+    pub fn is_near(&self, other: &Self) -> bool {
+        let mut pairs = self.kinds().into_iter().zip(other.kinds());
+        pairs.all(|(one, other)| (one - other).abs() <= 1e-6 * one.max(other).max(1e-3))
+    }
+
+    /// Whether no token costs anything.
+    pub fn is_free(&self) -> bool {
+        self.input <= 0.0 && self.output <= 0.0
+    }
+
+    /// US dollars for so many tokens.
+    pub fn cost(&self, usage: &Usage) -> f64 {
+        let usd_per_million = usage.input as f64 * self.input
+            + usage.cache_read as f64 * self.cache_read
+            + usage.cache_write_5m as f64 * self.cache_write_5m
+            + usage.cache_write_1h as f64 * self.cache_write_1h
+            + usage.output as f64 * self.output;
+        usd_per_million / 1e6
+    }
+}
+
+/// In the order of the vendors' tables: input, the two cache writes, cache read, output.
+pub(super) const fn rates(
+    input: f64,
+    write: f64,
+    long_write: f64,
+    cache_read: f64,
+    output: f64,
+) -> Rates {
+    Rates {
+        input,
+        cache_write_5m: write,
+        cache_write_1h: long_write,
+        cache_read,
+        output,
+    }
+}
+
+/// For vendors whose caches fill by themselves: what is written to one costs what input costs.
+pub(super) const fn uncached_writes(input: f64, cache_read: f64, output: f64) -> Rates {
+    rates(input, input, input, cache_read, output)
+}
+
+/// The rates of a whole request whose prompt is longer than `above` tokens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Long {
+    /// Tokens of the whole prompt, cached or not.
+    pub above: u64,
+    /// What every token of such a request costs.
+    pub rates: Rates,
+    /// What sound and pictures cost in it, where that is something else than in a shorter one.
+    pub media: MediaRates,
+}
+
+impl Long {
+    /// These rates for a model whose ordinary rates are `new` instead of `old`: each kind of token keeps the ratio
+    /// between its two rates.
+    pub fn scaled(&self, old: &Rates, new: &Rates) -> Self {
+        let scale =
+            |long: f64, old: f64, new: f64| if old > 0.0 { new * (long / old) } else { new };
+        let long = &self.rates;
+        Self {
+            above: self.above,
+            rates: Rates {
+                input: scale(long.input, old.input, new.input),
+                cache_write_5m: scale(long.cache_write_5m, old.cache_write_5m, new.cache_write_5m),
+                cache_write_1h: scale(long.cache_write_1h, old.cache_write_1h, new.cache_write_1h),
+                cache_read: scale(long.cache_read, old.cache_read, new.cache_read),
+                output: scale(long.output, old.output, new.output),
+            },
+            media: self.media.scaled(old, new),
+        }
+    }
+}
+
+/// USD per million tokens of sound and of pictures, where they cost something else than text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MediaRates {
+    /// US dollars per million tokens of sound in the prompt; `None` = as text.
+    pub audio_input: Option<f64>,
+    /// US dollars per million tokens of pictures in the prompt; `None` = as text.
+    pub image_input: Option<f64>,
+    /// US dollars per million tokens of sound in the answer; `None` = as text.
+    pub audio_output: Option<f64>,
+    /// US dollars per million tokens of pictures in the answer; `None` = as text.
+    pub image_output: Option<f64>,
+}
+
+impl MediaRates {
+    /// As text.
+    pub const TEXT: Self = Self {
+        audio_input: None,
+        image_input: None,
+        audio_output: None,
+        image_output: None,
+    };
+
+    /// What is heard and what is said.
+    pub(super) const fn audio(input: f64, output: f64) -> Self {
+        Self {
+            audio_input: Some(input),
+            audio_output: Some(output),
+            ..Self::TEXT
+        }
+    }
+
+    /// What is heard.
+    pub(super) const fn heard(input: f64) -> Self {
+        Self {
+            audio_input: Some(input),
+            ..Self::TEXT
+        }
+    }
+
+    /// Pictures in the prompt and in the answer.
+    pub(super) const fn seen(input: f64, output: f64) -> Self {
+        Self {
+            image_input: Some(input),
+            image_output: Some(output),
+            ..Self::TEXT
+        }
+    }
+
+    /// Pictures in the answer.
+    pub(super) const fn drawn(output: f64) -> Self {
+        Self {
+            image_output: Some(output),
+            ..Self::TEXT
+        }
+    }
+
+    /// These, and where they say nothing, those.
+    #[must_use]
+    pub fn or(&self, rest: &Self) -> Self {
+        Self {
+            audio_input: self.audio_input.or(rest.audio_input),
+            image_input: self.image_input.or(rest.image_input),
+            audio_output: self.audio_output.or(rest.audio_output),
+            image_output: self.image_output.or(rest.image_output),
+        }
+    }
+
+    /// For a model whose ordinary rates are `new` instead of `old`: in the same ratio to text.
+    pub fn scaled(&self, old: &Rates, new: &Rates) -> Self {
+        let scale = |rate: Option<f64>, old: f64, new: f64| {
+            rate.map(|rate| if old > 0.0 { new * (rate / old) } else { rate })
+        };
+        Self {
+            audio_input: scale(self.audio_input, old.input, new.input),
+            image_input: scale(self.image_input, old.input, new.input),
+            audio_output: scale(self.audio_output, old.output, new.output),
+            image_output: scale(self.image_output, old.output, new.output),
+        }
+    }
+
+    /// So much of them.
+    pub fn times(&self, factor: f64) -> Self {
+        let times = |rate: Option<f64>| rate.map(|rate| rate * factor);
+        Self {
+            audio_input: times(self.audio_input),
+            image_input: times(self.image_input),
+            audio_output: times(self.audio_output),
+            image_output: times(self.image_output),
+        }
+    }
+
+    /// By the names of the configuration.
+    pub fn all(&self) -> [(&'static str, Option<f64>); 4] {
+        [
+            ("audio_input", self.audio_input),
+            ("image_input", self.image_input),
+            ("audio_output", self.audio_output),
+            ("image_output", self.image_output),
+        ]
+    }
+
+    /// USD beyond what the same tokens would cost as text; below zero where they cost less.
+    pub fn beyond(&self, media: &Media, text: &Rates) -> f64 {
+        let more = |tokens: u64, rate: Option<f64>, text: f64| {
+            rate.map_or(0.0, |rate| tokens as f64 * (rate - text) / 1e6)
+        };
+        more(media.audio_input, self.audio_input, text.input)
+            + more(media.image_input, self.image_input, text.input)
+            + more(media.audio_output, self.audio_output, text.output)
+            + more(media.image_output, self.image_output, text.output)
+    }
+}
