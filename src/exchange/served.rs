@@ -19,6 +19,7 @@ use crate::outcome::{Affinity, AttemptRecord, Outcome, UsageSource};
 use crate::pool::{Failure, Lease, Next, Pick};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
+use crate::protocol::sound::Spoken;
 use crate::protocol::written::Written;
 use crate::tokens::Direction;
 
@@ -192,7 +193,10 @@ impl Served {
         }
         if order.is_aside() {
             let (gateway, admitted) = (&order.gateway, &order.admitted);
-            stated = sold::booked(admitted, stated, || limits::input(gateway, admitted));
+            let speech = sold::speech(gateway, admitted, self.model.as_deref(), relaying.spoken());
+            stated = sold::booked(admitted, stated, speech, || {
+                limits::input(gateway, admitted)
+            });
         }
         // What is no text is not estimated.
         let none = |(stated, _): (Stated, UsageSource)| stated.is_nothing();
@@ -227,7 +231,13 @@ impl Served {
         let (gateway, admitted) = (&order.gateway, &order.admitted);
         if order.is_aside() {
             let input = || limits::input(gateway, admitted);
-            if let Some((asked, _)) = sold::booked(admitted, None, input) {
+            let speech = sold::speech(
+                gateway,
+                admitted,
+                model.as_deref(),
+                Some(&Spoken::default()),
+            );
+            if let Some((asked, _)) = sold::booked(admitted, None, speech, input) {
                 bill.leave_asked(asked);
             }
             return;

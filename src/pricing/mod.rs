@@ -203,6 +203,12 @@ impl PriceTable {
         Some(by_unit.map_or(by_token, |usd| usd.max(by_token)))
     }
 
+    /// Whether speech of `model` is sold by the token rather than by the character. `None` = no price is known.
+    pub fn speaks_by_token(&self, model: &str) -> Option<bool> {
+        let quote = self.quote(model)?;
+        Some(quote.rates.output > 0.0 && quote.units.prices().characters.is_none())
+    }
+
     /// As [`PriceTable::cost`], for a request that was bound to a region (`inference_geo`, a regional endpoint).
     pub fn cost_in(
         &self,
@@ -631,7 +637,6 @@ mod tests {
         for model in [
             "",
             "gpt-4o-realtime-preview",
-            "gpt-4o-mini-tts",
             "gpt-5-chat",
             "claude-2.1",
             "mistral-large-2407",

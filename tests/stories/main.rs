@@ -41,6 +41,7 @@ mod logs;
 mod manager;
 mod money;
 mod money_rows;
+mod money_sound;
 mod names;
 mod oauth2;
 mod openid;
