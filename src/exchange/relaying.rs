@@ -280,10 +280,7 @@ impl Relaying {
 
     fn end_phase(&mut self, wall: SystemTime) -> Result<Ended, Box<Failed>> {
         match &mut self.phase {
-            Phase::Passing(_) => {
-                self.carried.outlet.commit();
-                Ok(Ended::well())
-            }
+            Phase::Passing(_) => Ok(self.carried.well()),
             Phase::Counted(count) => {
                 count.end(&mut self.carried)?;
                 self.phase = Phase::Whole(Whole::default());

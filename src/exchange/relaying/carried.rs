@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use super::facts::Facts;
 use super::outlet::Outlet;
 use crate::config::secret::Secret;
-use crate::exchange::verdict::{Answer, Failed, Next};
+use crate::exchange::verdict::{Answer, Ended, Failed, Next};
 use crate::pool::{self, Failure, Fault};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, ParsedError};
@@ -35,6 +35,12 @@ pub(super) struct Carried {
 }
 
 impl Carried {
+    /// All of it has passed.
+    pub(super) fn well(&mut self) -> Ended {
+        self.outlet.commit();
+        Ended::well()
+    }
+
     /// What the upstream sends cannot be read: before the commit the attempt has failed.
     pub(super) fn unreadable(&self, fault: Fault) -> Next {
         if self.outlet.is_committed() {
