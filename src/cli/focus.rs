@@ -42,7 +42,7 @@ fn cells(row: &Row) -> Option<[String; COLUMNS.len()]> {
     let account = named(account);
     let (quantity, unit) = quantity(&row.totals);
     let usage = &row.totals.usage;
-    let [images, audio_ms, characters, searches] = usage.units.figures();
+    let [images, audio_ms, characters, searches, video_ms] = usage.units.figures();
     let each = each(&row.totals, quantity);
     let quantity = decimal(quantity);
     let tags = tags([("key", key), ("group", group), ("project", project)]);
@@ -107,6 +107,7 @@ fn cells(row: &Row) -> Option<[String; COLUMNS.len()]> {
         project.clone(),
         row.totals.requests.to_string(),
         searches.to_string(),
+        video_ms.to_string(),
     ])
 }
 
@@ -119,6 +120,7 @@ fn quantity(totals: &Totals) -> (u64, &'static str) {
         (units.audio_ms, "Seconds"),
         (counted(units.characters), "Characters"),
         (counted(units.searches), "Searches"),
+        (units.video_ms, "Seconds"),
     ];
     let piece = kinds.into_iter().find(|(count, _)| *count > 0);
     match piece.filter(|_| usage.total() == 0) {
@@ -194,7 +196,7 @@ fn quoted(text: &str) -> String {
     }
 }
 
-const COLUMNS: [&str; 60] = [
+const COLUMNS: [&str; 61] = [
     "BilledCost",
     "BillingAccountId",
     "BillingAccountName",
@@ -255,6 +257,7 @@ const COLUMNS: [&str; 60] = [
     "x_Project",
     "x_Requests",
     "x_Searches",
+    "x_VideoMilliseconds",
 ];
 
 const PUBLISHERS: [(&str, &str); 14] = [

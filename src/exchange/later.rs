@@ -1,4 +1,4 @@
-//! Responses that are made in the background: what they use is known when they are done, and is booked then, once.
+//! Responses that are made in the background, and videos: what they use is known when they are done, and is booked then, once.
 //!
 //! A finished response is booked by the first request that sees it: the client's own GET, or Weir's ([`Later::due`]). One claim at a time is out for a
 //! response, so nobody books it a second time; a claim that is dropped without a result gives the response back. Until then its
@@ -13,7 +13,8 @@ use super::batches::{Batch, Batches};
 use crate::limits::Held;
 use crate::limits::ledger::{Attribution, Kind, Ledger, Note, Notes};
 use crate::moment::Moment;
-use crate::protocol::hub::usage::Usage;
+use crate::protocol::hub::units::Word;
+use crate::protocol::hub::usage::{Stated, Usage};
 
 /// The responses that are waited for. Survives reloads.
 #[derive(Debug, Default)]
@@ -43,6 +44,8 @@ pub struct Response {
     pub asked: String,
     /// What is booked if nobody ever learns what it used.
     pub estimate: Usage,
+    /// The size of a video; `None` = it is a response.
+    pub video: Option<Word>,
     /// Reserved until it is booked.
     pub held: Held,
     pub held_nano_usd: u64,
@@ -118,13 +121,15 @@ impl Later {
         }
         for note in notes.open.values() {
             match note.kind {
-                Kind::Response if waiting.len() < MOST && !waiting.contains_key(&note.id) => {
+                Kind::Response | Kind::Video
+                    if waiting.len() < MOST && !waiting.contains_key(&note.id) =>
+                {
                     let held = hold(&note.key, note.limited.as_deref(), note.held_nano_usd);
                     let response = Response::of_note(note, held, moment);
                     waiting.insert(note.id.clone(), State::Waiting(Box::new(response)));
                 }
                 Kind::Batch => self.batches.recall(note),
-                Kind::Response | Kind::Place => {}
+                Kind::Response | Kind::Video | Kind::Place => {}
             }
         }
     }
@@ -221,9 +226,40 @@ impl Response {
             limited: self.project.clone(),
             asked: self.asked.clone(),
             estimate: self.estimate.prompt(),
+            video_ms: self.estimate.units.video_ms,
+            size: self
+                .video
+                .map_or_else(String::new, |size| size.as_str().to_owned()),
             held_nano_usd: self.held_nano_usd,
-            ..Note::new(&self.id, Kind::Response, &self.who)
+            ..Note::new(&self.id, self.kind(), &self.who)
         }
+    }
+
+    const fn kind(&self) -> Kind {
+        match self.video {
+            Some(_) => Kind::Video,
+            None => Kind::Response,
+        }
+    }
+
+    /// What is booked if nobody ever learns what it used, with what decides about its price.
+    pub fn estimated(&self) -> Stated {
+        let mut stated = Stated {
+            usage: self.estimate,
+            ..Stated::default()
+        };
+        stated.extras.picture.size = self.video.unwrap_or_default();
+        stated
+    }
+
+    /// Where its account tells of it.
+    pub fn path(&self) -> String {
+        let kind = if self.video.is_some() {
+            "videos"
+        } else {
+            "responses"
+        };
+        format!("/v1/{kind}/{}", self.id)
     }
 
     fn of_note(note: &Note, held: Held, moment: Moment) -> Self {
@@ -235,6 +271,7 @@ impl Response {
             project: note.limited.clone(),
             asked: note.asked.clone(),
             estimate: note.estimated(),
+            video: (note.kind == Kind::Video).then(|| Word::of(&note.size)),
             held,
             held_nano_usd: note.held_nano_usd,
             since: moment.now.checked_sub(ago).unwrap_or(moment.now),
@@ -276,6 +313,7 @@ mod tests {
             project: None,
             asked: "gpt-5".to_owned(),
             estimate: Usage::default(),
+            video: None,
             held: Held::default(),
             held_nano_usd: 0,
             since: now,

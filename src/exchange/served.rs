@@ -19,6 +19,7 @@ use crate::outcome::{Affinity, AttemptRecord, Outcome, UsageSource};
 use crate::pool::{Failure, Lease, Next, Pick};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
+use crate::protocol::passthrough::Video;
 use crate::protocol::sound::Spoken;
 use crate::protocol::written::Written;
 use crate::tokens::Direction;
@@ -184,14 +185,15 @@ impl Served {
         }
         let mut stated = relaying.usage();
         // What is made in the background is booked when it is done, also where it comes as a stream that ends before.
-        if relaying.facts().pending() == Some(true)
-            && (order.is_aside() || self.is_waited_for(order, relaying, now))
-        {
+        let pending = relaying.facts().pending();
+        let only_looks = order.side().is_some_and(|side| !side.makes_video());
+        if pending == Some(true) && (only_looks || self.is_waited_for(order, relaying, now)) {
             // The right to book it is free for the client's next look, which may come at once.
             self.claim = None;
             return;
         }
-        if order.is_aside() {
+        // What failed costs nothing, whatever it was asked for.
+        if order.is_aside() && (pending != Some(false) || stated.is_some()) {
             let (gateway, admitted) = (&order.gateway, &order.admitted);
             let speech = sold::speech(gateway, admitted, self.model.as_deref(), relaying.spoken());
             stated = sold::booked(admitted, stated, speech, || {
@@ -201,7 +203,7 @@ impl Served {
         // What is no text is not estimated.
         let none = |(stated, _): (Stated, UsageSource)| stated.is_nothing();
         if order.is_aside() && stated.is_none_or(none) {
-            if let (Some(claim), Some(false)) = (&mut self.claim, relaying.facts().pending()) {
+            if let (Some(claim), Some(false)) = (&mut self.claim, pending) {
                 // It failed, and costs nothing.
                 claim.done();
             }
@@ -353,22 +355,38 @@ impl Served {
 
     /// The response is made in the background: it is waited for from now on, unless there are too many.
     fn is_waited_for(&mut self, order: &Order, relaying: &Relaying, now: Instant) -> bool {
-        let Some(id) = relaying.response_id() else {
+        let video = relaying.facts().video();
+        let own = video.map(|video| video.id.as_str());
+        let Some(id) = own.or(relaying.response_id()) else {
             return false;
         };
         if self.waits {
             return true;
         }
+        // Whoever makes a video out of another one names no model.
+        if let Some(model) = video.and_then(|video| video.model.as_deref()) {
+            self.model.get_or_insert_with(|| model.into());
+        }
         let (gateway, admitted) = (&order.gateway, &order.admitted);
         let model = self.model.as_deref();
         let (limits, whom) = (&gateway.limits, admitted.whom(&gateway.limits));
-        let held_nano_usd = self::limits::estimate(gateway, admitted).nano_usd;
+        let held_nano_usd = match video {
+            Some(Video { stated, .. }) => {
+                let usd = self.cost(order, &stated.usage, None, &stated.extras);
+                usd.map_or(0, nano_usd)
+            }
+            None => self::limits::estimate(gateway, admitted).nano_usd,
+        };
         let response = Response {
             id: id.to_owned(),
             who: self.attribution(order),
             project: admitted.project.clone(),
             asked: admitted.model.clone(),
-            estimate: bill::estimate(gateway, admitted, model, &Written::default()),
+            estimate: video.map_or_else(
+                || bill::estimate(gateway, admitted, model, &Written::default()),
+                |video| video.stated.usage,
+            ),
+            video: video.map(|video| video.stated.extras.picture.size),
             held: limits.hold(whom, held_nano_usd),
             held_nano_usd,
             since: now,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{Limits, Scope, Totals};
 use crate::moment::Moment;
 use crate::outcome::Unit;
+use crate::protocol::hub::units::Units;
 
 /// What one key, group, project or everyone used. In the first message all of today and this month; later what came
 /// since the message before.
@@ -21,10 +22,13 @@ pub struct Handed {
     pub day: [u64; 8],
     /// The same of this month.
     pub month: [u64; 8],
-    /// As [`Units::figures`](crate::protocol::hub::units::Units::figures), of today.
-    pub day_units: [u64; 4],
+    /// As [`Units::figures`], of today.
+    /// A process of another version may know fewer or more kinds.
+    #[serde(deserialize_with = "by_kind")]
+    pub day_units: [u64; Units::KINDS.len()],
     /// The same of this month.
-    pub month_units: [u64; 4],
+    #[serde(deserialize_with = "by_kind")]
+    pub month_units: [u64; Units::KINDS.len()],
     /// Requests and tokens of the last minute; in the first message only.
     pub minute: (u64, u64),
     /// Requests that the ending process still serves, and what is set aside for them by unit.
@@ -32,6 +36,11 @@ pub struct Handed {
     /// What running requests have reserved, by [`Unit`]. A process of another version may count in fewer or more.
     #[serde(deserialize_with = "by_unit")]
     pub reserved: [u64; Unit::ALL.len()],
+}
+
+fn by_kind<'de, D: Deserializer<'de>>(from: D) -> Result<[u64; Units::KINDS.len()], D::Error> {
+    let mut told = Vec::<u64>::deserialize(from)?.into_iter();
+    Ok(std::array::from_fn(|_| told.next().unwrap_or_default()))
 }
 
 fn by_unit<'de, D: Deserializer<'de>>(from: D) -> Result<[u64; Unit::ALL.len()], D::Error> {

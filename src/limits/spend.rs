@@ -69,7 +69,7 @@ impl Totals {
     }
 
     /// Of the same figures, and those of its units.
-    pub const fn of_figures(figures: [u64; 8], units: [u64; 4]) -> Self {
+    pub const fn of_figures(figures: [u64; 8], units: [u64; Units::KINDS.len()]) -> Self {
         let [
             requests,
             input,

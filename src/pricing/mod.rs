@@ -834,9 +834,9 @@ mod tests {
             },
             ..price("rerank-v3.5", 0.0, 0.0)
         }]);
-        let of = |units: [u64; 4], input: u64| Usage {
+        let of = |[images, audio, characters, searches]: [u64; 4], input: u64| Usage {
             input,
-            units: Units::of_figures(units),
+            units: Units::of_figures([images, audio, characters, searches, 0]),
             ..Usage::default()
         };
         let bill = |model: &str, usage: Usage, tier, quality: &str, size: &str| {

@@ -678,6 +678,9 @@ pub(super) const TABLE: &[Row] = &[
     pieces(&["imagen-4.0-generate-001"], UnitRates::image(0.04, &[]), &Terms::NONE, RETIRED),
     pieces(&["imagen-4.0-fast-generate-001"], UnitRates::image(0.02, &[]), &Terms::NONE, RETIRED),
     pieces(&["imagen-4.0-ultra-generate-001"], UnitRates::image(0.06, &[]), &Terms::NONE, RETIRED),
+    // OpenAI's videos, by the second.
+    pieces(&["sora-2"], UnitRates::video_second(0.1, &[]), &Terms::NONE, OPENAI),
+    pieces(&["sora-2-pro"], UnitRates::video_second(0.3, &[("1024x1792", 0.5), ("1792x1024", 0.5)]), &Terms::NONE, OPENAI),
     // Order among documents.
     pieces(&["rerank-v3.5", "rerank-v4.0-fast"], UnitRates::searches(2.0), &Terms::NONE, OTHERS),
     pieces(&["rerank-v4.0-pro"], UnitRates::searches(2.5), &Terms::NONE, OTHERS),

@@ -15,6 +15,10 @@ pub struct UnitRates {
     pub characters: Option<f64>,
     /// US dollars for a thousand searches.
     pub searches: Option<f64>,
+    /// US dollars for a second of a video.
+    pub video_second: Option<f64>,
+    /// US dollars for a second of a video of another size: `1024x1792`.
+    pub videos: &'static [(&'static str, f64)],
 }
 
 impl UnitRates {
@@ -25,6 +29,8 @@ impl UnitRates {
         audio_minute: None,
         characters: None,
         searches: None,
+        video_second: None,
+        videos: &[],
     };
 
     pub(super) const fn image(usd: f64, images: &'static [(&'static str, f64)]) -> Self {
@@ -45,6 +51,14 @@ impl UnitRates {
     pub(super) const fn characters(usd: f64) -> Self {
         Self {
             characters: Some(usd),
+            ..Self::NONE
+        }
+    }
+
+    pub(super) const fn video_second(usd: f64, videos: &'static [(&'static str, f64)]) -> Self {
+        Self {
+            video_second: Some(usd),
+            videos,
             ..Self::NONE
         }
     }
@@ -80,7 +94,8 @@ impl<'a> Sold<'a> {
             of(units.images, self.image(picture), 1.0)?
                 + of(units.audio_ms, all.audio_minute, 60e3)?
                 + of(units.characters, all.characters, 1e6)?
-                + of(units.searches, all.searches, 1e3)?,
+                + of(units.searches, all.searches, 1e3)?
+                + of(units.video_ms, self.video(picture), 1e3)?,
         )
     }
 
@@ -89,7 +104,9 @@ impl<'a> Sold<'a> {
         let own = self.own.cloned().unwrap_or_default();
         let images = self.table.images.iter();
         let images = images.map(|(name, usd)| ((*name).to_owned(), *usd));
-        let sells_images = own.sells_images();
+        let videos = self.table.videos.iter();
+        let videos = videos.map(|(name, usd)| ((*name).to_owned(), *usd));
+        let (sells_images, sells_videos) = (own.sells_images(), own.sells_videos());
         UnitPrices {
             image: own.image.or(self.table.image.filter(|_| !sells_images)),
             images: if sells_images {
@@ -100,6 +117,14 @@ impl<'a> Sold<'a> {
             audio_minute: own.audio_minute.or(self.table.audio_minute),
             characters: own.characters.or(self.table.characters),
             searches: own.searches.or(self.table.searches),
+            video_second: own
+                .video_second
+                .or(self.table.video_second.filter(|_| !sells_videos)),
+            videos: if sells_videos {
+                own.videos
+            } else {
+                videos.collect()
+            },
         }
     }
 
@@ -121,6 +146,8 @@ impl<'a> Sold<'a> {
             audio_minute: of(listed.audio_minute, known.audio_minute),
             characters: of(listed.characters, known.characters),
             searches: of(listed.searches, known.searches),
+            video_second: of(listed.video_second, known.video_second),
+            videos: Vec::new(),
         }
     }
 
@@ -136,6 +163,18 @@ impl<'a> Sold<'a> {
         };
         let found = names.into_iter().find_map(named);
         found.or_else(|| own.map_or(self.table.image, |own| own.image))
+    }
+
+    /// USD for a second of such a video: of its size, or of any.
+    fn video(&self, picture: &Picture) -> Option<f64> {
+        let size = picture.size.as_str();
+        match self.own.filter(|own| own.sells_videos()) {
+            Some(own) => {
+                let videos = own.videos.iter().map(|(name, usd)| (&**name, *usd));
+                named(videos, size).or(own.video_second)
+            }
+            None => named(self.table.videos.iter().copied(), size).or(self.table.video_second),
+        }
     }
 }
 
@@ -196,6 +235,7 @@ mod tests {
             audio_ms: 500,
             characters: 1_000_000,
             searches: 500,
+            video_ms: 0,
         };
         // The table's prices by quality are of another picture.
         let cost = sold.cost(&all, &picture("hd", "")).expect("a price");

@@ -68,7 +68,12 @@ impl Month {
         let first = words.next()?;
         let mut figure = || u64::from_str_radix(words.next()?, 36).ok();
         if first == "+" {
-            let units = Units::of_figures([figure()?, figure()?, figure()?, figure()?]);
+            let older = [figure()?, figure()?, figure()?, figure()?];
+            let [images, audio_ms, characters, searches] = older;
+            // Older versions know no videos, and write and read nothing there.
+            let video_ms = words.next().map(|word| u64::from_str_radix(word, 36));
+            let video_ms = video_ms.transpose().ok()?.unwrap_or_default();
+            let units = Units::of_figures([images, audio_ms, characters, searches, video_ms]);
             let usage = Usage {
                 units,
                 ..Usage::default()
@@ -201,7 +206,11 @@ fn figures(day: u8, id: u64, totals: &Totals) -> Vec<u8> {
     let figures = figures.map(base36).join(" ");
     let mut lines = format!("{day:02} {figures}\n");
     if !usage.units.is_none() {
-        let units = usage.units.figures().map(base36).join(" ");
+        let [older @ .., video_ms] = usage.units.figures().map(base36);
+        let mut units = older.join(" ");
+        if usage.units.video_ms > 0 {
+            units = format!("{units} {video_ms}");
+        }
         lines += &format!("{day:02} {} + {units}\n", base36(id));
     }
     lines.into_bytes()
@@ -316,7 +325,7 @@ mod tests {
                 cache_write_1h: ten_billion,
                 output: ten_billion,
                 reasoning: ten_billion,
-                units: Units::of_figures([ten_billion; 4]),
+                units: Units::of_figures([ten_billion; 5]),
             },
             // A million dollars.
             nano_usd: 1_000_000_000_000_000,

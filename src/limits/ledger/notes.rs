@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::attribution::Attribution;
 use super::file::AppendFile;
 use super::lines;
+use crate::protocol::hub::units::Units;
 use crate::protocol::hub::usage::Usage;
 
 /// One thing that lives at an account: whose it is, and what is still to be booked for it.
@@ -50,6 +51,12 @@ pub struct Note {
     /// What is booked if nobody ever learns what it used, tokens.
     #[serde(default)]
     pub estimate: u64,
+    /// The same of a video, milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub video_ms: u64,
+    /// The size of a video, as its vendor writes it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub size: String,
     /// Reserved until it is booked.
     #[serde(default)]
     pub held_nano_usd: u64,
@@ -66,6 +73,8 @@ pub struct Note {
 pub enum Kind {
     /// A response that is made in the background.
     Response,
+    /// A video that is made.
+    Video,
     /// A batch, or a file with the results of one.
     Batch,
     /// Something of which only matters where it is: a file of a client, a response that is booked.
@@ -76,7 +85,7 @@ impl Kind {
     /// How long a note is worth keeping, in seconds. Results of batches are kept by the vendors for a month.
     const fn life(self) -> u64 {
         match self {
-            Self::Response => 48 * 3600,
+            Self::Response | Self::Video => 48 * 3600,
             Self::Batch | Self::Place => 31 * 24 * 3600,
         }
     }
@@ -108,6 +117,8 @@ impl Note {
             limited: None,
             asked: String::new(),
             estimate: 0,
+            video_ms: 0,
+            size: String::new(),
             held_nano_usd: 0,
             booked: 0,
             since: 0,
@@ -118,9 +129,18 @@ impl Note {
     pub fn estimated(&self) -> Usage {
         Usage {
             input: self.estimate,
+            units: Units {
+                video_ms: self.video_ms,
+                ..Units::NONE
+            },
             ..Usage::default()
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A line of the file.

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
+use super::video::{self, Video};
 use crate::protocol::hub::units::{Picture, Units, Word};
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
 use crate::protocol::{json, sound};
@@ -22,6 +23,8 @@ pub enum Trade {
     Transcript,
     /// Vectors of text.
     Vectors,
+    /// Videos that are made later.
+    Videos,
 }
 
 /// What is asked of the fields of a request, whether it is JSON or a form.
@@ -70,6 +73,10 @@ impl Trade {
                     .unwrap_or(0);
             }
             Self::Vectors => {}
+            Self::Videos => {
+                let millis = field("seconds").and_then(|value| seconds(&value));
+                return video::stated(millis.unwrap_or(video::USUAL), word("size"));
+            }
         }
         Stated {
             usage: Usage {
@@ -110,6 +117,10 @@ impl Trade {
             Self::Transcript => {
                 let seconds = value("duration").and_then(|value| plain(value).parse().ok());
                 units.audio_ms = seconds.map_or(0, millis);
+            }
+            Self::Videos => {
+                let made = Video::read(body).and_then(|video| video.used());
+                return made.unwrap_or_default();
             }
             Self::Speech => {}
         }
@@ -177,6 +188,12 @@ fn whole(value: &[u8]) -> Option<u64> {
     (count.is_finite() && count >= 0.0).then(|| thousandths(count * 1e3) / 1_000)
 }
 
+/// Milliseconds of seconds that are more than none.
+pub(super) fn seconds(value: &[u8]) -> Option<u64> {
+    let seconds: f64 = plain(value).parse().ok()?;
+    Some(millis(seconds)).filter(|millis| *millis > 0)
+}
+
 fn elements(list: &[u8]) -> u64 {
     json::elements(list).map_or(0, |list| list.len() as u64)
 }
@@ -220,27 +237,34 @@ mod tests {
             (
                 Trade::Speech,
                 r#"{"input":"H\u00e9llo \ud83d\ude00"}"#,
-                [0, 0, 7, 0],
+                [0, 0, 7, 0, 0],
             ),
-            (Trade::Speech, r#"{"input":7}"#, [0, 0, 1, 0]),
-            (Trade::Speech, "{}", [0; 4]),
-            (Trade::Pictures, "{}", [1, 0, 0, 0]),
-            (Trade::Pictures, r#"{"n":null}"#, [1, 0, 0, 0]),
-            (Trade::Pictures, r#"{"n":3}"#, [3, 0, 0, 0]),
-            (Trade::Pictures, r#"{"n":"4"}"#, [4, 0, 0, 0]),
-            (Trade::Pictures, r#"{"n":-1}"#, [1, 0, 0, 0]),
-            (Trade::Pictures, r#"{"n":1e99}"#, [1_000, 0, 0, 0]),
-            (Trade::Predictions, "{}", [4, 0, 0, 0]),
+            (Trade::Speech, r#"{"input":7}"#, [0, 0, 1, 0, 0]),
+            (Trade::Speech, "{}", [0; 5]),
+            (Trade::Pictures, "{}", [1, 0, 0, 0, 0]),
+            (Trade::Pictures, r#"{"n":null}"#, [1, 0, 0, 0, 0]),
+            (Trade::Pictures, r#"{"n":3}"#, [3, 0, 0, 0, 0]),
+            (Trade::Pictures, r#"{"n":"4"}"#, [4, 0, 0, 0, 0]),
+            (Trade::Pictures, r#"{"n":-1}"#, [1, 0, 0, 0, 0]),
+            (Trade::Pictures, r#"{"n":1e99}"#, [1_000, 0, 0, 0, 0]),
+            (Trade::Predictions, "{}", [4, 0, 0, 0, 0]),
             (
                 Trade::Predictions,
                 r#"{"parameters":{"sampleCount":2}}"#,
-                [2, 0, 0, 0],
+                [2, 0, 0, 0, 0],
             ),
-            (Trade::Predictions, r#"{"parameters":[]}"#, [4, 0, 0, 0]),
-            (Trade::Rerank, r#"{"documents":[]}"#, [0, 0, 0, 1]),
-            (Trade::Rerank, r#"{"documents":"?"}"#, [0, 0, 0, 1]),
-            (Trade::Vectors, r#"{"input":"a"}"#, [0; 4]),
-            (Trade::Transcript, "{}", [0; 4]),
+            (Trade::Predictions, r#"{"parameters":[]}"#, [4, 0, 0, 0, 0]),
+            (Trade::Rerank, r#"{"documents":[]}"#, [0, 0, 0, 1, 0]),
+            (Trade::Rerank, r#"{"documents":"?"}"#, [0, 0, 0, 1, 0]),
+            (Trade::Vectors, r#"{"input":"a"}"#, [0; 5]),
+            (Trade::Transcript, "{}", [0; 5]),
+            (Trade::Videos, "{}", [0, 0, 0, 0, 4_000]),
+            (
+                Trade::Videos,
+                r#"{"seconds":"12","size":"1280x720"}"#,
+                [0, 0, 0, 0, 12_000],
+            ),
+            (Trade::Videos, r#"{"seconds":-1}"#, [0, 0, 0, 0, 4_000]),
         ] {
             assert_eq!(asked(trade, body).0.figures(), units, "{trade:?} {body}");
         }
@@ -271,89 +295,89 @@ mod tests {
                 Trade::Transcript,
                 None,
                 r#"{"text":"a","duration":8.47}"#,
-                [0, 8_470, 0, 0],
+                [0, 8_470, 0, 0, 0],
                 0,
             ),
             (
                 Trade::Transcript,
                 None,
                 r#"{"text":"a","duration":"8.470000267028809"}"#,
-                [0, 8_470, 0, 0],
+                [0, 8_470, 0, 0, 0],
                 0,
             ),
-            (Trade::Transcript, None, r#"{"duration":"-8"}"#, [0; 4], 0),
-            (Trade::Transcript, None, r#"{"duration":{}}"#, [0; 4], 0),
+            (Trade::Transcript, None, r#"{"duration":"-8"}"#, [0; 5], 0),
+            (Trade::Transcript, None, r#"{"duration":{}}"#, [0; 5], 0),
             (
                 Trade::Pictures,
                 None,
                 r#"{"data":[{"url":"a"},{"url":"b"}]}"#,
-                [2, 0, 0, 0],
+                [2, 0, 0, 0, 0],
                 0,
             ),
             (
                 Trade::Pictures,
                 usage(9),
                 r#"{"data":[{"b64_json":"a"}]}"#,
-                [1, 0, 0, 0],
+                [1, 0, 0, 0, 0],
                 9,
             ),
             (
                 Trade::Predictions,
                 None,
                 r#"{"predictions":[{"bytesBase64Encoded":"a"},{"raiFilteredReason":"b"}]}"#,
-                [1, 0, 0, 0],
+                [1, 0, 0, 0, 0],
                 0,
             ),
             (
                 Trade::Predictions,
                 None,
                 r#"{"predictions":[{"embeddings":{}}]}"#,
-                [0; 4],
+                [0; 5],
                 0,
             ),
             (
                 Trade::Rerank,
                 None,
                 r#"{"meta":{"billed_units":{"search_units":2}}}"#,
-                [0, 0, 0, 2],
+                [0, 0, 0, 2, 0],
                 0,
             ),
             (
                 Trade::Rerank,
                 usage(7),
                 r#"{"meta":{"billed_units":{"search_units":2,"input_tokens":9}}}"#,
-                [0, 0, 0, 2],
+                [0, 0, 0, 2, 0],
                 7,
             ),
             (
                 Trade::Rerank,
                 None,
                 r#"{"meta":{"billed_units":{"search_units":-2}}}"#,
-                [0; 4],
+                [0; 5],
                 0,
             ),
             (
                 Trade::Rerank,
                 None,
                 r#"{"meta":{"billed_units":[]}}"#,
-                [0; 4],
+                [0; 5],
                 0,
             ),
             (
                 Trade::Vectors,
                 None,
                 r#"{"meta":{"billed_units":{"input_tokens":5}}}"#,
-                [0; 4],
+                [0; 5],
                 5,
             ),
             (
                 Trade::Vectors,
                 usage(3),
                 r#"{"data":[{"embedding":[1]}]}"#,
-                [0; 4],
+                [0; 5],
                 3,
             ),
-            (Trade::Speech, None, "no JSON", [0; 4], 0),
+            (Trade::Speech, None, "no JSON", [0; 5], 0),
         ] {
             let stated = trade.completed(usage, body.as_bytes()).unwrap_or_default();
             assert_eq!(stated.usage.units.figures(), units, "{trade:?} {body}");

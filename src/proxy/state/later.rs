@@ -1,4 +1,5 @@
-//! Books what is done later: responses that were made in the background and that no client has fetched, and the results of batches.
+//! Books what is done later: responses that were made in the background, and videos, that no client has fetched, and the results of
+//! batches.
 //! What is waited for stands beside the ledger, from where a restart and other processes on the same file know of it.
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -12,8 +13,8 @@ use crate::limits::ledger::{self, Attribution, Notes};
 use crate::limits::{Held, Used, nano_usd};
 use crate::outcome::{End, Outcome, UsageSource};
 use crate::protocol::Dialect;
-use crate::protocol::hub::usage::{Extras, Stated};
-use crate::protocol::passthrough;
+use crate::protocol::hub::usage::Stated;
+use crate::protocol::passthrough::{self, Video, VideoState};
 use crate::proxy::clocks;
 use crate::proxy::upstream::probe;
 
@@ -156,11 +157,7 @@ async fn look(app: &App, snapshot: &Snapshot, mut claim: Claim) {
 }
 
 fn estimated(response: &Response) -> (Stated, UsageSource) {
-    let stated = Stated {
-        usage: response.estimate,
-        extras: Extras::default(),
-    };
-    (stated, UsageSource::Estimated)
+    (response.estimated(), UsageSource::Estimated)
 }
 
 async fn ask(app: &App, snapshot: &Snapshot, response: &Response) -> Said {
@@ -170,10 +167,11 @@ async fn ask(app: &App, snapshot: &Snapshot, response: &Response) -> Said {
     let Some(account) = account else {
         return Said::Gone;
     };
-    let path = format!("/v1/responses/{}", response.id);
+    let path = response.path();
     let (upstreams, tokens) = (&snapshot.upstreams, &snapshot.tokens);
     let asking = probe::get(account, upstreams, tokens, &app.connections, &path);
     match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(Ok((200..=299, body))) if response.video.is_some() => watch(&body),
         Ok(Ok((200..=299, body))) => read(&body),
         Ok(Ok((404 | 410, _))) => Said::Gone,
         _ => Said::NotYet,
@@ -186,6 +184,13 @@ fn read(body: &Bytes) -> Said {
         return Said::NotYet;
     }
     Said::Done(answer.usage, answer.service_tier)
+}
+
+fn watch(body: &[u8]) -> Said {
+    match Video::read(body) {
+        Some(video) if video.state != VideoState::Pending => Said::Done(video.used(), None),
+        _ => Said::NotYet,
+    }
 }
 
 /// Books it everywhere, as a request that nobody sent.
@@ -216,9 +221,13 @@ fn book(
         refused: stated.extras.refused,
     };
     let mut outcome = Outcome::new(End::Complete);
-    outcome.client_dialect = Some(Dialect::OpenaiResponses);
-    outcome.upstream_dialect = Some(Dialect::OpenaiResponses);
-    outcome.path = format!("/v1/responses/{}", response.id);
+    let dialect = match response.video {
+        Some(_) => Dialect::OpenaiChat,
+        None => Dialect::OpenaiResponses,
+    };
+    outcome.client_dialect = Some(dialect);
+    outcome.upstream_dialect = Some(dialect);
+    outcome.path = response.path();
     outcome.model_asked = Some(response.asked.clone());
     outcome.via = Some("background");
     settle(app, snapshot, &booking, outcome);
