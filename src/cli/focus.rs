@@ -357,7 +357,7 @@ mod tests {
         assert_eq!(lines.len(), 5, "{text}");
         assert_eq!(
             lines[1],
-            "1.250000001,main,main,Upstream account,USD,2027-01-01T00:00:00Z,2026-12-01T00:00:00Z,Usage,,Use of claude-opus-5,Usage-Based,2027-01-01T00:00:00Z,2026-12-31T00:00:00Z,,,,,,0.000,Tokens,1.250000001,,1.250000001,main,1.250000001,,Standard,0.000,Tokens,main,Anthropic,,,claude-opus-5,claude-opus-5,Model,AI and Machine Learning,Language model inference,Generative AI,claude-opus-5,Tokens,claude-opus-5,\"a,b\",\"a,b\",Key,\"{\"\"key\"\":\"\"a,b\"\",\"\"project\"\":\"\"research\"\"}\",0,0,0,0,0,,0,0,\"a,b\",claude-opus-5,0,research,3,0"
+            "1.250000001,main,main,Upstream account,USD,2027-01-01T00:00:00Z,2026-12-01T00:00:00Z,Usage,,Use of claude-opus-5,Usage-Based,2027-01-01T00:00:00Z,2026-12-31T00:00:00Z,,,,,,0.000,Tokens,1.250000001,,1.250000001,main,1.250000001,,Standard,0.000,Tokens,main,Anthropic,,,claude-opus-5,claude-opus-5,Model,AI and Machine Learning,Language model inference,Generative AI,claude-opus-5,Tokens,claude-opus-5,\"a,b\",\"a,b\",Key,\"{\"\"key\"\":\"\"a,b\"\",\"\"project\"\":\"\"research\"\"}\",0,0,0,0,0,,0,0,\"a,b\",claude-opus-5,0,research,3,0,0"
         );
         assert!(
             lines[2].contains("2026-03-01T00:00:00Z,2026-02-01T00:00:00Z,Usage")

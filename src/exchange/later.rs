@@ -391,6 +391,26 @@ mod tests {
     }
 
     #[test]
+    fn a_video_outlives_a_restart_with_its_length_and_its_size() {
+        let (now, wall) = (Instant::now(), std::time::SystemTime::now());
+        let mut video = response("video_1", now);
+        video.estimate.units.video_ms = 8_000;
+        video.video = Some(Word::of("1792x1024"));
+        assert_eq!(video.path(), "/v1/videos/video_1");
+        let text = serde_json::to_string(&video.note()).expect("JSON");
+        let note: Note = serde_json::from_str(&text).expect("a note");
+        let again = Response::of_note(&note, Held::default(), Moment { now, wall });
+        assert_eq!(again.path(), video.path());
+        assert_eq!(again.estimated(), video.estimated());
+        let plain = response("resp_1", now);
+        let text = serde_json::to_string(&plain.note()).expect("JSON");
+        assert!(!text.contains("video"), "{text}");
+        let note: Note = serde_json::from_str(&text).expect("a note");
+        let again = Response::of_note(&note, Held::default(), Moment { now, wall });
+        assert_eq!(again.path(), "/v1/responses/resp_1");
+    }
+
+    #[test]
     fn they_are_bounded() {
         let (later, now) = (Arc::new(Later::default()), Instant::now());
         for number in 0..MOST {

@@ -9,6 +9,7 @@
 pub mod admit;
 pub mod attempt;
 pub mod attempts;
+mod awaited;
 pub mod batches;
 mod bill;
 mod catalogue;

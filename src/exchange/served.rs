@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue};
 
+use super::awaited;
 use super::batches::{Batch, Reader};
 use super::bill::{self, Bill, Evidence};
 use super::estimate::Sample;
-use super::later::{self, Claim, Response};
+use super::later::Claim;
 use super::limits;
 use super::order::Order;
 use super::relaying::{Facts, Relaying};
@@ -19,9 +20,7 @@ use crate::outcome::{Affinity, AttemptRecord, Outcome, UsageSource};
 use crate::pool::{Failure, Lease, Next, Pick};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
-use crate::protocol::passthrough::Video;
 use crate::protocol::sound::Spoken;
-use crate::protocol::written::Written;
 use crate::tokens::Direction;
 
 /// What is known of the account that answered, or failed last.
@@ -367,33 +366,8 @@ impl Served {
         if let Some(model) = video.and_then(|video| video.model.as_deref()) {
             self.model.get_or_insert_with(|| model.into());
         }
-        let (gateway, admitted) = (&order.gateway, &order.admitted);
-        let model = self.model.as_deref();
-        let (limits, whom) = (&gateway.limits, admitted.whom(&gateway.limits));
-        let held_nano_usd = match video {
-            Some(Video { stated, .. }) => {
-                let usd = self.cost(order, &stated.usage, None, &stated.extras);
-                usd.map_or(0, nano_usd)
-            }
-            None => self::limits::estimate(gateway, admitted).nano_usd,
-        };
-        let response = Response {
-            id: id.to_owned(),
-            who: self.attribution(order),
-            project: admitted.project.clone(),
-            asked: admitted.model.clone(),
-            estimate: video.map_or_else(
-                || bill::estimate(gateway, admitted, model, &Written::default()),
-                |video| video.stated.usage,
-            ),
-            video: video.map(|video| video.stated.extras.picture.size),
-            held: limits.hold(whom, held_nano_usd),
-            held_nano_usd,
-            since: now,
-            tries: 0,
-            next: now + later::FIRST,
-        };
-        self.waits = gateway.later.wait_for(response);
+        let response = awaited::response(order, self.attribution(order), id, video, now);
+        self.waits = order.gateway.later.wait_for(response);
         self.waits
     }
 

@@ -131,5 +131,9 @@ mod tests {
         let all: Vec<u64> = (1..100).collect();
         let more = read(&all).reserved;
         assert_eq!(more, all[..more.len()]);
+        let text = r#"{"day_units":[1,2,3,4],"month_units":[1,2,3,4,5,6]}"#;
+        let handed: Handed = serde_json::from_str(text).expect("plain data");
+        assert_eq!(handed.day_units, [1, 2, 3, 4, 0]);
+        assert_eq!(handed.month_units, [1, 2, 3, 4, 5]);
     }
 }

@@ -222,6 +222,30 @@ mod tests {
     }
 
     #[test]
+    fn a_second_of_a_video_costs_what_its_size_costs() {
+        const TABLE: UnitRates = UnitRates::video_second(0.3, &[("1024x1792", 0.5)]);
+        let two = Units {
+            video_ms: 2_000,
+            ..Units::NONE
+        };
+        let own = UnitPrices {
+            videos: vec![("1280x720".to_owned(), 1.0)],
+            ..UnitPrices::default()
+        };
+        for (own, size, usd) in [
+            (None, "", Some(0.6)),
+            (None, "1280x720", Some(0.6)),
+            (None, "1024X1792", Some(1.0)),
+            (Some(&own), "1280x720", Some(2.0)),
+            (Some(&own), "1024x1792", None),
+        ] {
+            let cost = Sold::new(&TABLE, own).cost(&two, &picture("", size));
+            let is_near = cost.zip(usd).map(|(cost, usd)| (cost - usd).abs() < 1e-12);
+            assert!(cost == usd || is_near == Some(true), "{size}: {cost:?}");
+        }
+    }
+
+    #[test]
     fn an_entry_says_some_prices_and_the_rest_stays() {
         let own = UnitPrices {
             image: Some(1.0),

@@ -30,6 +30,7 @@ mod openai_chat;
 mod openai_responses;
 mod peek;
 mod phase;
+mod plain;
 mod state;
 mod trade;
 mod unasked;

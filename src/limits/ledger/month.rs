@@ -341,6 +341,23 @@ mod tests {
     }
 
     #[test]
+    fn a_month_of_an_older_version_knows_no_videos() {
+        for (line, units, corrupt) in [
+            ("09 1 + 1 2 3 4", [1, 2, 3, 4, 0], 0),
+            ("09 1 + 1 2 3 4 5", [1, 2, 3, 4, 5], 0),
+            ("09 1 + 1 2 3 4 5 6", [0; 5], 1),
+            ("09 1 + 1 2 3 4 ?", [0; 5], 1),
+        ] {
+            let text = format!("=1 [\"team\",null,null,null,null]\n{line}\n");
+            let month = Month::read(text.as_bytes()).expect("lines");
+            assert_eq!(month.corrupt(), corrupt, "{line}");
+            let read = month.rows().map(|(_, _, totals)| totals.usage.units);
+            let read = read.fold(Units::NONE, Units::and);
+            assert_eq!(read.figures(), units, "{line}");
+        }
+    }
+
+    #[test]
     fn names_without_end_are_bounded() {
         let mut lines = Lines::default();
         let mut text = Vec::new();

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
+use super::plain;
 use super::video::{self, Video};
 use crate::protocol::hub::units::{Picture, Units, Word};
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
@@ -34,14 +35,15 @@ impl Trade {
     /// What a request asks for, as far as that is known before it is answered. `field` gives the value of a field as JSON, or of a
     /// form as it stands.
     pub fn asked(self, field: &Fields<'_>) -> Stated {
-        let word =
-            |name: &str| field(name).map_or_else(Word::default, |value| Word::of(&plain(&value)));
+        let word = |name: &str| {
+            field(name).map_or_else(Word::default, |value| Word::of(&plain::text(&value)))
+        };
         let mut units = Units::NONE;
         let mut picture = Picture::default();
         match self {
             Self::Pictures => {
                 units.images = field("n")
-                    .and_then(|value| whole(&value))
+                    .and_then(|value| plain::whole(&value))
                     .unwrap_or(1)
                     .clamp(1, MOST_IMAGES);
                 picture = Picture {
@@ -53,10 +55,10 @@ impl Trade {
                 let parameters = field("parameters").unwrap_or_default();
                 let members = json::object(&parameters);
                 let member = |name| members.as_ref()?.value(&parameters, name);
-                let count = member("sampleCount").and_then(whole);
+                let count = member("sampleCount").and_then(plain::whole);
                 units.images = count.unwrap_or(PREDICTED).clamp(1, MOST_IMAGES);
                 picture.size = member("sampleImageSize")
-                    .map_or_else(Word::default, |size| Word::of(&plain(size)));
+                    .map_or_else(Word::default, |size| Word::of(&plain::text(size)));
             }
             Self::Rerank => {
                 let documents = field("documents")
@@ -65,7 +67,7 @@ impl Trade {
             }
             Self::Speech => {
                 units.characters =
-                    field("input").map_or(0, |text| plain(&text).chars().count() as u64);
+                    field("input").map_or(0, |text| plain::text(&text).chars().count() as u64);
             }
             Self::Transcript => {
                 units.audio_ms = field("file")
@@ -74,7 +76,7 @@ impl Trade {
             }
             Self::Vectors => {}
             Self::Videos => {
-                let millis = field("seconds").and_then(|value| seconds(&value));
+                let millis = field("seconds").and_then(|value| video::millis(&value));
                 return video::stated(millis.unwrap_or(video::USUAL), word("size"));
             }
         }
@@ -103,8 +105,9 @@ impl Trade {
                 units.images = value("data").map_or(0, elements);
                 stated.extras.picture = Picture {
                     quality: value("quality")
-                        .map_or_else(Word::default, |text| Word::of(&plain(text))),
-                    size: value("size").map_or_else(Word::default, |text| Word::of(&plain(text))),
+                        .map_or_else(Word::default, |text| Word::of(&plain::text(text))),
+                    size: value("size")
+                        .map_or_else(Word::default, |text| Word::of(&plain::text(text))),
                 };
             }
             Self::Predictions => {
@@ -115,8 +118,7 @@ impl Trade {
             Self::Rerank | Self::Vectors => return billed(value("meta").unwrap_or_default()),
             // Whisper writes it as a text, too.
             Self::Transcript => {
-                let seconds = value("duration").and_then(|value| plain(value).parse().ok());
-                units.audio_ms = seconds.map_or(0, millis);
+                units.audio_ms = value("duration").and_then(plain::millis).unwrap_or(0);
             }
             Self::Videos => {
                 let made = Video::read(body).and_then(|video| video.used());
@@ -157,7 +159,7 @@ fn billed(meta: &[u8]) -> Stated {
     let Some(members) = json::object(billed) else {
         return Stated::default();
     };
-    let count = |name| members.value(billed, name).and_then(whole);
+    let count = |name| members.value(billed, name).and_then(plain::whole);
     let usage = Usage {
         input: count("input_tokens")
             .or_else(|| count("total_tokens"))
@@ -172,43 +174,8 @@ fn billed(meta: &[u8]) -> Stated {
     Stated::checked(usage, Extras::default())
 }
 
-/// The text of a JSON value, or of a field of a form.
-fn plain(value: &[u8]) -> Cow<'_, str> {
-    match value.trim_ascii() {
-        text if text.starts_with(b"\"") => {
-            json::string(text).unwrap_or_else(|| String::from_utf8_lossy(text))
-        }
-        text => String::from_utf8_lossy(text),
-    }
-}
-
-/// A count that is not negative; one that is no number, or no possible one, is none.
-fn whole(value: &[u8]) -> Option<u64> {
-    let count: f64 = plain(value).parse().ok()?;
-    (count.is_finite() && count >= 0.0).then(|| thousandths(count * 1e3) / 1_000)
-}
-
-/// Milliseconds of seconds that are more than none.
-pub(super) fn seconds(value: &[u8]) -> Option<u64> {
-    let seconds: f64 = plain(value).parse().ok()?;
-    Some(millis(seconds)).filter(|millis| *millis > 0)
-}
-
 fn elements(list: &[u8]) -> u64 {
     json::elements(list).map_or(0, |list| list.len() as u64)
-}
-
-fn millis(seconds: f64) -> u64 {
-    thousandths(seconds * 1e3)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a float saturates, and a negative one becomes 0"
-)]
-fn thousandths(value: f64) -> u64 {
-    value.round() as u64
 }
 
 /// Pictures of one request; vendors make ten at most.

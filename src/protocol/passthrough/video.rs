@@ -3,7 +3,7 @@ use crate::protocol::hub::units::{Picture, Units, Word};
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
 use crate::protocol::json;
 
-use super::trade;
+use super::plain;
 
 /// What an answer tells of one.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl Video {
             model: text("model"),
             state,
             stated: stated(
-                seconds.and_then(trade::seconds).unwrap_or(USUAL),
+                seconds.and_then(millis).unwrap_or(USUAL),
                 text("size").map_or_else(Word::default, |size| Word::of(&size)),
             ),
         })
@@ -75,6 +75,11 @@ pub(super) fn stated(video_ms: u64, size: Word) -> Stated {
         ..Extras::default()
     };
     Stated::checked(usage, extras)
+}
+
+/// Milliseconds of seconds that are more than none.
+pub(super) fn millis(seconds: &[u8]) -> Option<u64> {
+    plain::millis(seconds).filter(|millis| *millis > 0)
 }
 
 /// Milliseconds that are made for who does not say how many.
