@@ -117,8 +117,9 @@ mod tests {
             Some(10_000),
             "it has a head"
         );
-        assert_eq!(heard(&[0; 480_000], 8_192).length(true), Some(10_000));
-        assert_eq!(heard(&[0; 480_000], 8_192).length(false), None);
+        let raw = vec![0; 480_000];
+        assert_eq!(heard(&raw, 8_192).length(true), Some(10_000));
+        assert_eq!(heard(&raw, 8_192).length(false), None);
         assert_eq!(heard(b"", 1).length(false), None);
     }
 
