@@ -643,7 +643,7 @@ pub(super) const TABLE: &[Row] = &[
     row(&["gemini-3-pro-image", "gemini-3-pro-image-preview"], uncached_writes(2.0, 0.2, 12.0), &Terms::GEMINI, GEMINI).above(200_000, uncached_writes(4.0, 0.4, 18.0)).media(MediaRates::drawn(120.0)),
     row(&["gemini-3.1-flash-image", "gemini-3.1-flash-image-preview"], uncached_writes(0.5, 0.05, 3.0), &Terms::GEMINI, GEMINI).media(MediaRates::drawn(60.0)),
     row(&["gemini-2.5-flash-preview-tts", "gemini-2.5-flash-tts"], uncached_writes(0.5, 0.5, 10.0), &Terms::GEMINI_EMBEDDING, GEMINI),
-    row(&["gemini-2.5-pro-preview-tts", "gemini-2.5-pro-tts"], uncached_writes(1.0, 0.125, 20.0), &Terms::GEMINI_EMBEDDING, GEMINI),
+    row(&["gemini-2.5-pro-preview-tts", "gemini-2.5-pro-tts"], uncached_writes(1.0, 0.125, 20.0), &Terms::GEMINI_EMBEDDING, GEMINI).media(MediaRates::heard(0.7)),
     row(&["gemini-3.8-flash-tts"], uncached_writes(0.5, 0.125, 9.0), &Terms::GEMINI, GEMINI),
     row(&["gemini-3.8-flash-lite-tts"], uncached_writes(0.5, 0.125, 6.0), &Terms::GEMINI, GEMINI),
     row(&["gemini-3.1-flash-tts-preview"], uncached_writes(1.0, 1.0, 20.0), &Terms::GEMINI_EMBEDDING, GEMINI),
@@ -659,7 +659,7 @@ pub(super) const TABLE: &[Row] = &[
     pieces(&["gpt-transcribe"], UnitRates::audio_minute(0.0045), &Terms::NONE, OPENAI),
     pieces(&["tts-1", "tts-1-1106"], UnitRates::characters(15.0), &Terms::NONE, OPENAI),
     pieces(&["tts-1-hd", "tts-1-hd-1106"], UnitRates::characters(30.0), &Terms::NONE, OPENAI),
-    // Its text costs what input costs; all of its output is sound.
+    // The map also has 10 for text that is written, which this model never does: all of its output is sound.
     row(&["gpt-4o-mini-tts"], uncached_writes(0.6, 0.6, 12.0), &Terms::NONE, OPENAI),
     pieces(&["dall-e-3"], UnitRates::image(0.04, &[("hd", 0.08), ("1024x1792", 0.08), ("1792x1024", 0.08), ("hd 1024x1792", 0.12), ("hd 1792x1024", 0.12)]), &Terms::NONE, RETIRED),
     pieces(&["dall-e-2"], UnitRates::image(0.02, &[("512x512", 0.018), ("256x256", 0.016)]), &Terms::NONE, RETIRED),
