@@ -2,6 +2,7 @@
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 use weir::protocol::passthrough::{Ending, Tap, read_answer};
+use weir::protocol::sound::{self, Spoken};
 use weir::protocol::sse::Frames;
 use weir::protocol::{Dialect, error, json};
 
@@ -33,6 +34,24 @@ pub fn json_scan(data: &[u8]) {
         Err(json::Fault::Syntax { .. } | json::Fault::Empty) => assert!(!reference, "refused JSON"),
         Err(_) => {}
     }
+}
+
+/// No file is longer than a week, and where speech is cut as it goes by changes nothing.
+pub fn sound(data: &[u8]) {
+    const WEEK: u64 = 7 * 24 * 3_600_000;
+    let Some((cut, file)) = data.split_first() else {
+        return;
+    };
+    assert!(sound::length(file).is_none_or(|millis| millis <= WEEK));
+    let heard = |pieces: &[&[u8]]| {
+        let mut spoken = Spoken::default();
+        pieces.iter().for_each(|piece| spoken.push(piece));
+        [false, true].map(|raw| spoken.length(raw))
+    };
+    let (begin, end) = file.split_at(usize::from(*cut).min(file.len()));
+    let whole = heard(&[file]);
+    assert_eq!(heard(&[begin, end]), whole);
+    assert!(whole.iter().flatten().all(|millis| *millis <= WEEK));
 }
 
 /// Where a stream is cut changes nothing, and relaying loses nothing.

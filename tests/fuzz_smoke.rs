@@ -26,6 +26,19 @@ fn error_parse_holds() {
 }
 
 #[test]
+fn sound_holds() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sounds");
+    let files = std::fs::read_dir(folder).expect("the sounds");
+    let mut paths: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
+    paths.sort();
+    let seeds: Vec<Vec<u8>> = paths
+        .iter()
+        .map(|path| [&[9], &*std::fs::read(path).expect("a sound")].concat())
+        .collect();
+    hold_for(properties::sound, &seeds, MUTATIONS);
+}
+
+#[test]
 fn translate_request_holds() {
     hold_for(
         properties::translate_request,

@@ -13,6 +13,10 @@ pub struct UnitRates {
     pub characters: Option<f64>,
     /// US dollars for a thousand searches.
     pub searches: Option<f64>,
+    /// US dollars for a second of a video.
+    pub video_second: Option<f64>,
+    /// US dollars for a second of a video of another size: `1024x1792`.
+    pub videos: &'static [(&'static str, f64)],
 }
 
 impl UnitRates {
@@ -23,6 +27,8 @@ impl UnitRates {
         audio_minute: None,
         characters: None,
         searches: None,
+        video_second: None,
+        videos: &[],
     };
 
     /// A picture, and pictures that cost something else.
@@ -46,6 +52,15 @@ impl UnitRates {
     pub(super) const fn characters(usd: f64) -> Self {
         Self {
             characters: Some(usd),
+            ..Self::NONE
+        }
+    }
+
+    /// A second of a video, and of videos of sizes that cost something else.
+    pub const fn video_second(usd: f64, videos: &'static [(&'static str, f64)]) -> Self {
+        Self {
+            video_second: Some(usd),
+            videos,
             ..Self::NONE
         }
     }

@@ -44,7 +44,7 @@ fn cells(row: &Row) -> Option<[String; COLUMNS.len()]> {
     let account = named(account);
     let (quantity, unit) = quantity(&row.totals);
     let usage = &row.totals.usage;
-    let [images, audio_ms, characters, searches] = usage.units.figures();
+    let [images, audio_ms, characters, searches, video_ms] = usage.units.figures();
     let each = each(&row.totals, quantity);
     let quantity = decimal(quantity);
     let tags = tags([("key", key), ("group", group), ("project", project)]);
@@ -109,6 +109,7 @@ fn cells(row: &Row) -> Option<[String; COLUMNS.len()]> {
         project.clone(),
         row.totals.requests.to_string(),
         searches.to_string(),
+        video_ms.to_string(),
     ])
 }
 
@@ -122,6 +123,7 @@ fn quantity(totals: &Totals) -> (u64, &'static str) {
         (units.audio_ms, "Seconds"),
         (counted(units.characters), "Characters"),
         (counted(units.searches), "Searches"),
+        (units.video_ms, "Seconds"),
     ];
     let piece = kinds.into_iter().find(|(count, _)| *count > 0);
     match piece.filter(|_| usage.total() == 0) {
@@ -197,7 +199,7 @@ fn quoted(text: &str) -> String {
     }
 }
 
-const COLUMNS: [&str; 60] = [
+const COLUMNS: [&str; 61] = [
     "BilledCost",
     "BillingAccountId",
     "BillingAccountName",
@@ -258,6 +260,7 @@ const COLUMNS: [&str; 60] = [
     "x_Project",
     "x_Requests",
     "x_Searches",
+    "x_VideoMilliseconds",
 ];
 
 const PUBLISHERS: [(&str, &str); 14] = [
@@ -358,7 +361,7 @@ mod tests {
         assert_eq!(lines.len(), 5, "{text}");
         assert_eq!(
             lines[1],
-            "1.250000001,main,main,Upstream account,USD,2027-01-01T00:00:00Z,2026-12-01T00:00:00Z,Usage,,Use of claude-opus-5,Usage-Based,2027-01-01T00:00:00Z,2026-12-31T00:00:00Z,,,,,,0.000,Tokens,1.250000001,,1.250000001,main,1.250000001,,Standard,0.000,Tokens,main,Anthropic,,,claude-opus-5,claude-opus-5,Model,AI and Machine Learning,Language model inference,Generative AI,claude-opus-5,Tokens,claude-opus-5,\"a,b\",\"a,b\",Key,\"{\"\"key\"\":\"\"a,b\"\",\"\"project\"\":\"\"research\"\"}\",0,0,0,0,0,,0,0,\"a,b\",claude-opus-5,0,research,3,0"
+            "1.250000001,main,main,Upstream account,USD,2027-01-01T00:00:00Z,2026-12-01T00:00:00Z,Usage,,Use of claude-opus-5,Usage-Based,2027-01-01T00:00:00Z,2026-12-31T00:00:00Z,,,,,,0.000,Tokens,1.250000001,,1.250000001,main,1.250000001,,Standard,0.000,Tokens,main,Anthropic,,,claude-opus-5,claude-opus-5,Model,AI and Machine Learning,Language model inference,Generative AI,claude-opus-5,Tokens,claude-opus-5,\"a,b\",\"a,b\",Key,\"{\"\"key\"\":\"\"a,b\"\",\"\"project\"\":\"\"research\"\"}\",0,0,0,0,0,,0,0,\"a,b\",claude-opus-5,0,research,3,0,0"
         );
         assert!(
             lines[2].contains("2026-03-01T00:00:00Z,2026-02-01T00:00:00Z,Usage")

@@ -1,4 +1,4 @@
-//! Responses that are generated in the background: their use is known when they are finished, and is booked then, once.
+//! Responses that are made in the background, and videos: what they use is known when they are done, and is booked then, once.
 //!
 //! A finished response is booked by the first request that sees it: the client's own GET, or Weir's ([`Later::due`]).
 //! Only one claim on a response exists at a time, so it cannot be booked twice; a claim that is dropped without a
@@ -14,7 +14,8 @@ use super::batches::{Batch, Batches};
 use crate::limits::Held;
 use crate::limits::ledger::{Attribution, Kind, Ledger, Note, Notes};
 use crate::moment::Moment;
-use crate::protocol::hub::usage::Usage;
+use crate::protocol::hub::units::Word;
+use crate::protocol::hub::usage::{Stated, Usage};
 
 /// The outstanding responses. Survives reloads.
 #[derive(Debug, Default)]
@@ -44,6 +45,8 @@ pub struct Response {
     pub asked: String,
     /// What is booked if the real use never becomes known.
     pub estimate: Usage,
+    /// The size of a video; `None` = it is a response.
+    pub video: Option<Word>,
     /// The reservation, until the use is booked.
     pub held: Held,
     pub held_nano_usd: u64,
@@ -119,13 +122,15 @@ impl Later {
         }
         for note in notes.open.values() {
             match note.kind {
-                Kind::Response if waiting.len() < MOST && !waiting.contains_key(&note.id) => {
+                Kind::Response | Kind::Video
+                    if waiting.len() < MOST && !waiting.contains_key(&note.id) =>
+                {
                     let held = hold(&note.key, note.limited.as_deref(), note.held_nano_usd);
                     let response = Response::of_note(note, held, moment);
                     waiting.insert(note.id.clone(), State::Waiting(Box::new(response)));
                 }
                 Kind::Batch => self.batches.recall(note),
-                Kind::Response | Kind::Place => {}
+                Kind::Response | Kind::Video | Kind::Place => {}
             }
         }
     }
@@ -222,9 +227,40 @@ impl Response {
             limited: self.project.clone(),
             asked: self.asked.clone(),
             estimate: self.estimate.prompt(),
+            video_ms: self.estimate.units.video_ms,
+            size: self
+                .video
+                .map_or_else(String::new, |size| size.as_str().to_owned()),
             held_nano_usd: self.held_nano_usd,
-            ..Note::new(&self.id, Kind::Response, &self.who)
+            ..Note::new(&self.id, self.kind(), &self.who)
         }
+    }
+
+    const fn kind(&self) -> Kind {
+        match self.video {
+            Some(_) => Kind::Video,
+            None => Kind::Response,
+        }
+    }
+
+    /// What is booked if nobody ever learns what it used, with what decides about its price.
+    pub fn estimated(&self) -> Stated {
+        let mut stated = Stated {
+            usage: self.estimate,
+            ..Stated::default()
+        };
+        stated.extras.picture.size = self.video.unwrap_or_default();
+        stated
+    }
+
+    /// Where its account tells of it.
+    pub fn path(&self) -> String {
+        let kind = if self.video.is_some() {
+            "videos"
+        } else {
+            "responses"
+        };
+        format!("/v1/{kind}/{}", self.id)
     }
 
     fn of_note(note: &Note, held: Held, moment: Moment) -> Self {
@@ -236,6 +272,7 @@ impl Response {
             project: note.limited.clone(),
             asked: note.asked.clone(),
             estimate: note.estimated(),
+            video: (note.kind == Kind::Video).then(|| Word::of(&note.size)),
             held,
             held_nano_usd: note.held_nano_usd,
             since: moment.now.checked_sub(ago).unwrap_or(moment.now),
@@ -277,6 +314,7 @@ mod tests {
             project: None,
             asked: "gpt-5".to_owned(),
             estimate: Usage::default(),
+            video: None,
             held: Held::default(),
             held_nano_usd: 0,
             since: now,
@@ -351,6 +389,26 @@ mod tests {
         let ago = now.saturating_duration_since(since).as_secs();
         // A machine that was just started has no earlier instant.
         assert!(ago == 0 || ago == 3600, "{ago}");
+    }
+
+    #[test]
+    fn a_video_outlives_a_restart_with_its_length_and_its_size() {
+        let (now, wall) = (Instant::now(), std::time::SystemTime::now());
+        let mut video = response("video_1", now);
+        video.estimate.units.video_ms = 8_000;
+        video.video = Some(Word::of("1792x1024"));
+        assert_eq!(video.path(), "/v1/videos/video_1");
+        let text = serde_json::to_string(&video.note()).expect("JSON");
+        let note: Note = serde_json::from_str(&text).expect("a note");
+        let again = Response::of_note(&note, Held::default(), Moment { now, wall });
+        assert_eq!(again.path(), video.path());
+        assert_eq!(again.estimated(), video.estimated());
+        let plain = response("resp_1", now);
+        let text = serde_json::to_string(&plain.note()).expect("JSON");
+        assert!(!text.contains("video"), "{text}");
+        let note: Note = serde_json::from_str(&text).expect("a note");
+        let again = Response::of_note(&note, Held::default(), Moment { now, wall });
+        assert_eq!(again.path(), "/v1/responses/resp_1");
     }
 
     #[test]

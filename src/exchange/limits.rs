@@ -51,8 +51,8 @@ pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Used {
         input: input(gateway, admitted),
         units: asked.usage.units,
         output: match admitted.call.endpoint {
-            // A vector, a picture, a file: none of these is text of the model.
-            Endpoint::Side => 0,
+            // A vector, a picture, a file: whatever it is, it is no text of the model's, but it may be text that is spoken.
+            Endpoint::Side => sold::read_aloud(asked.usage.units.characters),
             _ => asked_output(admitted).map_or(USUAL_OUTPUT, |most| most.min(MOST_OUTPUT)),
         },
         ..Usage::default()

@@ -10,6 +10,7 @@ pub mod admit;
 pub mod attempt;
 mod attempt_maker;
 pub mod attempts;
+mod awaited;
 pub mod batches;
 mod bill;
 mod catalogue;

@@ -21,6 +21,7 @@ use crate::pool::{self, Failure, Fault, Hints};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Stated;
 use crate::protocol::passthrough::{self, Trade};
+use crate::protocol::sound::Spoken;
 use crate::protocol::written::Written;
 pub(super) use asked::{Asked, Kind};
 use carried::{Carried, Head};
@@ -44,6 +45,7 @@ mod held;
 mod intake;
 mod misshapen;
 mod outlet;
+mod passing;
 mod phase;
 mod tapped;
 mod translated;
@@ -221,10 +223,7 @@ impl Relaying {
             results.push(chunk);
         }
         match &mut self.phase {
-            Phase::Opaque => {
-                self.carried.outlet.push(chunk.clone());
-                self.carried.outlet.commit()
-            }
+            Phase::Passing(passing) => passing.push(chunk, &mut self.carried),
             Phase::Counted(count) => count.push(chunk),
             Phase::Error(error) => error.push(chunk),
             Phase::Misshapen(misshapen) => match misshapen.push(chunk) {
@@ -281,10 +280,7 @@ impl Relaying {
 
     fn end_phase(&mut self, wall: SystemTime) -> Result<Ended, Box<Failed>> {
         match &mut self.phase {
-            Phase::Opaque => {
-                self.carried.outlet.commit();
-                Ok(Ended::well())
-            }
+            Phase::Passing(_) => Ok(self.carried.well()),
             Phase::Counted(count) => {
                 count.end(&mut self.carried)?;
                 self.phase = Phase::Whole(Whole::default());
@@ -410,6 +406,11 @@ impl Relaying {
         let dialect = self.carried.head.client;
         let written = self.phase.written(dialect, self.is_committed());
         written.unwrap_or_else(|| self.carried.facts.written())
+    }
+
+    /// What was spoken so far.
+    pub(super) fn spoken(&self) -> Option<&Spoken> {
+        self.phase.spoken()
     }
 
     /// What is known of the answer beside its bytes.

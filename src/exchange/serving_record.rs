@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue};
 
+use super::awaited;
 use super::batches::{Batch, Reader};
 use super::bill::{self, Bill, Evidence};
 use super::estimate::Sample;
-use super::later::{self, Claim, Response};
+use super::later::Claim;
 use super::limits;
 use super::order::Order;
 use super::relaying::{Facts, Relaying};
@@ -19,7 +20,7 @@ use crate::outcome::{Affinity, AttemptRecord, Outcome, UsageSource};
 use crate::pool::{Failure, Lease, Next, Pick};
 use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
-use crate::protocol::written::Written;
+use crate::protocol::sound::Spoken;
 use crate::tokens::Direction;
 
 /// What is known of the account that answered, or that failed last.
@@ -184,21 +185,25 @@ impl ServingRecord {
         }
         let mut stated = relaying.usage();
         // A response in the background is booked when it is finished, even if it comes as a stream that ends before.
-        if relaying.facts().pending() == Some(true)
-            && (order.is_aside() || self.is_waited_for(order, relaying, now))
-        {
+        let pending = relaying.facts().pending();
+        let only_looks = order.side().is_some_and(|side| !side.makes_video());
+        if pending == Some(true) && (only_looks || self.is_waited_for(order, relaying, now)) {
             // The claim is given back for the client's next request, which may come at once.
             self.claim = None;
             return;
         }
-        if order.is_aside() {
+        // What failed costs nothing, whatever it was asked for.
+        if order.is_aside() && (pending != Some(false) || stated.is_some()) {
             let (gateway, admitted) = (&order.gateway, &order.admitted);
-            stated = sold::booked(admitted, stated, || limits::input(gateway, admitted));
+            let speech = sold::speech(gateway, admitted, self.model.as_deref(), relaying.spoken());
+            stated = sold::booked(admitted, stated, speech, || {
+                limits::input(gateway, admitted)
+            });
         }
         // What is not text is not estimated.
         let none = |(stated, _): (Stated, UsageSource)| stated.is_nothing();
         if order.is_aside() && stated.is_none_or(none) {
-            if let (Some(claim), Some(false)) = (&mut self.claim, relaying.facts().pending()) {
+            if let (Some(claim), Some(false)) = (&mut self.claim, pending) {
                 // The response failed, and costs nothing.
                 claim.done();
             }
@@ -228,7 +233,13 @@ impl ServingRecord {
         let (gateway, admitted) = (&order.gateway, &order.admitted);
         if order.is_aside() {
             let input = || limits::input(gateway, admitted);
-            if let Some((asked, _)) = sold::booked(admitted, None, input) {
+            let speech = sold::speech(
+                gateway,
+                admitted,
+                model.as_deref(),
+                Some(&Spoken::default()),
+            );
+            if let Some((asked, _)) = sold::booked(admitted, None, speech, input) {
                 bill.leave_asked(asked);
             }
             return;
@@ -344,29 +355,20 @@ impl ServingRecord {
 
     /// The response is generated in the background: it is outstanding from now on, unless there are too many.
     fn is_waited_for(&mut self, order: &Order, relaying: &Relaying, now: Instant) -> bool {
-        let Some(id) = relaying.response_id() else {
+        let video = relaying.facts().video();
+        let own = video.map(|video| video.id.as_str());
+        let Some(id) = own.or(relaying.response_id()) else {
             return false;
         };
         if self.waits {
             return true;
         }
-        let (gateway, admitted) = (&order.gateway, &order.admitted);
-        let model = self.model.as_deref();
-        let (limits, whom) = (&gateway.limits, admitted.whom(&gateway.limits));
-        let held_nano_usd = self::limits::estimate(gateway, admitted).nano_usd;
-        let response = Response {
-            id: id.to_owned(),
-            who: self.attribution(order),
-            project: admitted.project.clone(),
-            asked: admitted.model.clone(),
-            estimate: bill::estimate(gateway, admitted, model, &Written::default()),
-            held: limits.hold(whom, held_nano_usd),
-            held_nano_usd,
-            since: now,
-            tries: 0,
-            next: now + later::FIRST,
-        };
-        self.waits = gateway.later.wait_for(response);
+        // Whoever makes a video out of another one names no model.
+        if let Some(model) = video.and_then(|video| video.model.as_deref()) {
+            self.model.get_or_insert_with(|| model.into());
+        }
+        let response = awaited::response(order, self.attribution(order), id, video, now);
+        self.waits = order.gateway.later.wait_for(response);
         self.waits
     }
 

@@ -67,8 +67,11 @@ impl Side {
         rest.split('/').next()
     }
 
-    /// The stored response that this request fetches as a whole.
+    /// The stored response, or the video, that this request fetches, whole.
     pub(super) fn fetched(&self) -> Option<&str> {
+        if let Some(id) = self.path.strip_prefix("/v1/videos/") {
+            return Some(id).filter(|id| self.method == Method::GET && !id.contains('/'));
+        }
         let rest = self.path.strip_prefix("/v1/responses/")?;
         match (&self.method, rest.split_once('/')) {
             (&Method::GET, None) => Some(rest),
@@ -142,13 +145,21 @@ impl Side {
             "embeddings" => Some(Trade::Vectors),
             "images/edits" | "images/generations" | "images/variations" => Some(Trade::Pictures),
             "rerank" => Some(Trade::Rerank),
+            "videos" if self.method == Method::POST => Some(Trade::Videos),
             _ => None,
         }
     }
 
     /// Whether its answer may state usage.
     pub(super) fn tells(&self) -> bool {
-        self.model != Place::Nowhere
+        self.model != Place::Nowhere || self.makes_video()
+    }
+
+    /// Whether it makes a video, which takes a while.
+    pub(super) fn makes_video(&self) -> bool {
+        let rest = self.path.strip_prefix("/v1/videos");
+        let remixes = |rest: &str| rest.starts_with('/') && rest.ends_with("/remix");
+        self.method == Method::POST && rest.is_some_and(|rest| rest.is_empty() || remixes(rest))
     }
 
     /// Whether its answer may name an object that lives at the account: the request creates one, or asks for the files

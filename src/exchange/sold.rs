@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use super::admit::Admitted;
-use super::form;
 use super::side::Side;
+use super::{Gateway, form};
 use crate::outcome::UsageSource;
 use crate::protocol::hub::usage::Stated;
+use crate::protocol::passthrough::Trade;
+use crate::protocol::sound::Spoken;
 
 /// What a request asks for, as far as that is known before its answer.
 pub(super) fn asked(admitted: &Admitted) -> Stated {
@@ -30,11 +32,46 @@ pub(super) fn asked(admitted: &Admitted) -> Stated {
     Stated::checked(asked.usage, asked.extras)
 }
 
-/// What is booked for an answer that states this. `input` estimates the tokens of the request. `None` = nothing is
-/// known.
+/// Tokens of the speech that was made of a request, if `model` sells speech by the token. `spoken` is what went by of it; `None` =
+/// it comes as something else than sound, of which only the text tells how long it is.
+pub(super) fn speech(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    model: Option<&str>,
+    spoken: Option<&Spoken>,
+) -> Option<u64> {
+    let trade = admitted.call.side.as_deref().and_then(Side::trade);
+    if trade != Some(Trade::Speech) {
+        return None;
+    }
+    let by_token = |model: &str| gateway.prices.speaks_by_token(model);
+    let known = model.and_then(by_token);
+    if !known.or_else(|| by_token(&admitted.model))? {
+        return None;
+    }
+    let format = admitted.members.string(&admitted.body, "response_format");
+    let millis = match spoken {
+        Some(spoken) if spoken.is_empty() => Some(0),
+        Some(spoken) => spoken.length(format.as_deref() == Some("pcm")),
+        None => None,
+    };
+    Some(millis.map_or_else(
+        || read_aloud(asked(admitted).usage.units.characters),
+        |millis| millis.div_ceil(MILLIS_OF_TOKEN),
+    ))
+}
+
+/// Tokens of so many characters that are spoken, before it is known how long that takes.
+pub(super) fn read_aloud(characters: u64) -> u64 {
+    characters.saturating_mul(60_000) / (CHARACTERS_A_MINUTE * MILLIS_OF_TOKEN)
+}
+
+/// What is booked for an answer that states this; `speech` are the tokens of it where that is what is sold, and `input` estimates
+/// those of the request. `None` = nothing is known of it.
 pub(super) fn booked(
     admitted: &Admitted,
     stated: Option<(Stated, UsageSource)>,
+    speech: Option<u64>,
     input: impl FnOnce() -> u64,
 ) -> Option<(Stated, UsageSource)> {
     let trade = admitted.call.side.as_deref().and_then(Side::trade);
@@ -45,6 +82,10 @@ pub(super) fn booked(
     let Some((mut stated, source)) = stated.filter(|(stated, _)| !stated.is_nothing()) else {
         if trade.takes_text() {
             asked.usage.input = input();
+        } else if let Some(tokens) = speech {
+            asked.usage.input = input();
+            asked.usage.output = tokens;
+            asked.extras.media.audio_output = tokens;
         }
         let refused = stated.is_some_and(|(stated, _)| stated.extras.refused);
         asked.extras.refused |= refused;
@@ -61,3 +102,10 @@ pub(super) fn booked(
     stated.extras.picture = stated.extras.picture.or(asked.extras.picture);
     Some((stated, source))
 }
+
+/// Milliseconds of speech that are a token: 1,250 of them are a minute.
+/// Source: OpenAI's pricing page for `gpt-4o-mini-tts`, 12 USD for a million tokens and about 0.015 USD for a minute.
+const MILLIS_OF_TOKEN: u64 = 48;
+
+/// Characters that are spoken in a minute: 150 words of five letters and a space. Source: the usual pace of read English.
+const CHARACTERS_A_MINUTE: u64 = 900;

@@ -246,6 +246,7 @@ mod tests {
                     audio_ms: 17,
                     characters: 19,
                     searches: 23,
+                    video_ms: 31,
                 },
             },
             nano_usd: 29,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{Limits, Scope, Totals};
 use crate::moment::Moment;
 use crate::outcome::Unit;
+use crate::protocol::hub::units::Units;
 
 /// The use of one key, group, project or everyone. The first message contains all of today and of this month; a later
 /// one contains what came since the message before.
@@ -21,10 +22,13 @@ pub struct Handed {
     pub day: [u64; 8],
     /// The use of this month, as [`Totals::figures`].
     pub month: [u64; 8],
-    /// The units of today, as [`Units::figures`](crate::protocol::hub::units::Units::figures).
-    pub day_units: [u64; 4],
+    /// As [`Units::figures`], of today.
+    /// A process of another version may know fewer or more kinds.
+    #[serde(deserialize_with = "by_kind")]
+    pub day_units: [u64; Units::KINDS.len()],
     /// The units of this month.
-    pub month_units: [u64; 4],
+    #[serde(deserialize_with = "by_kind")]
+    pub month_units: [u64; Units::KINDS.len()],
     /// Requests and tokens of the last minute; only in the first message.
     pub minute: (u64, u64),
     /// The number of requests that the ending process still serves.
@@ -32,6 +36,11 @@ pub struct Handed {
     /// What those requests have reserved, by [`Unit`]. A process of another version may have fewer or more units.
     #[serde(deserialize_with = "by_unit")]
     pub reserved: [u64; Unit::ALL.len()],
+}
+
+fn by_kind<'de, D: Deserializer<'de>>(from: D) -> Result<[u64; Units::KINDS.len()], D::Error> {
+    let mut told = Vec::<u64>::deserialize(from)?.into_iter();
+    Ok(std::array::from_fn(|_| told.next().unwrap_or_default()))
 }
 
 fn by_unit<'de, D: Deserializer<'de>>(from: D) -> Result<[u64; Unit::ALL.len()], D::Error> {
@@ -123,5 +132,9 @@ mod tests {
         let all: Vec<u64> = (1..100).collect();
         let more = read(&all).reserved;
         assert_eq!(more, all[..more.len()]);
+        let text = r#"{"day_units":[1,2,3,4],"month_units":[1,2,3,4,5,6]}"#;
+        let handed: Handed = serde_json::from_str(text).expect("plain data");
+        assert_eq!(handed.day_units, [1, 2, 3, 4, 0]);
+        assert_eq!(handed.month_units, [1, 2, 3, 4, 5]);
     }
 }

@@ -70,7 +70,7 @@ impl Totals {
     }
 
     /// Totals of these figures (as [`Self::figures`]) and units.
-    pub const fn of_figures(figures: [u64; 8], units: [u64; 4]) -> Self {
+    pub const fn of_figures(figures: [u64; 8], units: [u64; Units::KINDS.len()]) -> Self {
         let [
             requests,
             input,

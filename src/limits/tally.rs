@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::spend::Totals;
 use crate::outcome::Unit;
+use crate::protocol::hub::units::Units;
 
 /// What was counted since the last collection, and what is in flight.
 #[derive(Debug, Default)]
@@ -44,7 +45,7 @@ impl UnderWay {
 #[derive(Debug, Default)]
 pub(super) struct Figures {
     requests: AtomicU64,
-    others: [AtomicU64; 11],
+    others: [AtomicU64; 7 + Units::KINDS.len()],
 }
 
 impl Figures {
@@ -68,7 +69,7 @@ impl Figures {
         for (figure, sum) in rest.iter_mut().zip(&mut others) {
             *figure = sum;
         }
-        let mut units = [0; 4];
+        let mut units = [0; Units::KINDS.len()];
         for (figure, sum) in units.iter_mut().zip(others) {
             *figure = sum;
         }

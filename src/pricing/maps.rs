@@ -568,6 +568,7 @@ mod tests {
             "1024-x-1024/draw-new": {"mode": "image_generation", "input_cost_per_image": 0.02},
             "both": {"mode": "audio_transcription", "input_cost_per_second": 0.0001, "input_cost_per_token": 2e-06, "output_cost_per_token": 8e-06},
             "seen": {"mode": "chat", "input_cost_per_token": 2e-06, "output_cost_per_token": 8e-06, "input_cost_per_image": 0.1, "input_cost_per_character": 1e-06},
+            "sora-new": {"mode": "video_generation", "output_cost_per_video_per_second": 0.2},
             "odd": {"mode": "audio_speech", "input_cost_per_character": -1, "input_cost_per_second": "1"}
         }"#;
         let table = imported(Map::LiteLlm, text);
@@ -580,6 +581,7 @@ mod tests {
         near(prices("elevenlabs/scribe").audio_minute, 0.006);
         near(prices("tts-new").characters, 20.0);
         near(prices("rerank-new").searches, 3.0);
+        near(prices("sora-new").video_second, 0.2);
         near(prices("imagen-new").image, 0.05);
         assert_eq!(prices("imagen-new").images, [("2k".to_owned(), 0.1)]);
         near(prices("draw-new").image, 0.02);

@@ -188,6 +188,12 @@ impl PriceTable {
         Some(by_unit.map_or(by_token, |usd| usd.max(by_token)))
     }
 
+    /// Whether speech of `model` is sold by the token rather than by the character. `None` = no price is known.
+    pub fn speaks_by_token(&self, model: &str) -> Option<bool> {
+        let quote = self.quote(model)?;
+        Some(quote.rates.output > 0.0 && quote.units.prices().characters.is_none())
+    }
+
     /// As [`PriceTable::cost`], for a request that was bound to a region (`inference_geo`, a regional endpoint).
     pub fn cost_in(
         &self,
@@ -603,7 +609,6 @@ mod tests {
         for model in [
             "",
             "gpt-4o-realtime-preview",
-            "gpt-4o-mini-tts",
             "gpt-5-chat",
             "claude-2.1",
             "mistral-large-2407",
@@ -801,9 +806,9 @@ mod tests {
             },
             ..price("rerank-v3.5", 0.0, 0.0)
         }]);
-        let of = |units: [u64; 4], input: u64| Usage {
+        let of = |[images, audio, characters, searches]: [u64; 4], input: u64| Usage {
             input,
-            units: Units::of_figures(units),
+            units: Units::of_figures([images, audio, characters, searches, 0]),
             ..Usage::default()
         };
         let bill = |model: &str, usage: Usage, tier, quality: &str, size: &str| {

@@ -26,7 +26,8 @@ impl<'a> Sold<'a> {
             of(units.images, self.image(picture), 1.0)?
                 + of(units.audio_ms, all.audio_minute, 60e3)?
                 + of(units.characters, all.characters, 1e6)?
-                + of(units.searches, all.searches, 1e3)?,
+                + of(units.searches, all.searches, 1e3)?
+                + of(units.video_ms, self.video(picture), 1e3)?,
         )
     }
 
@@ -35,7 +36,9 @@ impl<'a> Sold<'a> {
         let own = self.own.cloned().unwrap_or_default();
         let images = self.table.images.iter();
         let images = images.map(|(name, usd)| ((*name).to_owned(), *usd));
-        let sells_images = own.sells_images();
+        let videos = self.table.videos.iter();
+        let videos = videos.map(|(name, usd)| ((*name).to_owned(), *usd));
+        let (sells_images, sells_videos) = (own.sells_images(), own.sells_videos());
         UnitPrices {
             image: own.image.or(self.table.image.filter(|_| !sells_images)),
             images: if sells_images {
@@ -46,6 +49,14 @@ impl<'a> Sold<'a> {
             audio_minute: own.audio_minute.or(self.table.audio_minute),
             characters: own.characters.or(self.table.characters),
             searches: own.searches.or(self.table.searches),
+            video_second: own
+                .video_second
+                .or(self.table.video_second.filter(|_| !sells_videos)),
+            videos: if sells_videos {
+                own.videos
+            } else {
+                videos.collect()
+            },
         }
     }
 
@@ -67,6 +78,8 @@ impl<'a> Sold<'a> {
             audio_minute: of(listed.audio_minute, known.audio_minute),
             characters: of(listed.characters, known.characters),
             searches: of(listed.searches, known.searches),
+            video_second: of(listed.video_second, known.video_second),
+            videos: Vec::new(),
         }
     }
 
@@ -82,6 +95,18 @@ impl<'a> Sold<'a> {
         };
         let found = names.into_iter().find_map(named);
         found.or_else(|| own.map_or(self.table.image, |own| own.image))
+    }
+
+    /// USD for a second of such a video: of its size, or of any.
+    fn video(&self, picture: &Picture) -> Option<f64> {
+        let size = picture.size.as_str();
+        match self.own.filter(|own| own.sells_videos()) {
+            Some(own) => {
+                let videos = own.videos.iter().map(|(name, usd)| (&**name, *usd));
+                named(videos, size).or(own.video_second)
+            }
+            None => named(self.table.videos.iter().copied(), size).or(self.table.video_second),
+        }
     }
 }
 
@@ -129,6 +154,30 @@ mod tests {
     }
 
     #[test]
+    fn a_second_of_a_video_costs_what_its_size_costs() {
+        const TABLE: UnitRates = UnitRates::video_second(0.3, &[("1024x1792", 0.5)]);
+        let two = Units {
+            video_ms: 2_000,
+            ..Units::NONE
+        };
+        let own = UnitPrices {
+            videos: vec![("1280x720".to_owned(), 1.0)],
+            ..UnitPrices::default()
+        };
+        for (own, size, usd) in [
+            (None, "", Some(0.6)),
+            (None, "1280x720", Some(0.6)),
+            (None, "1024X1792", Some(1.0)),
+            (Some(&own), "1280x720", Some(2.0)),
+            (Some(&own), "1024x1792", None),
+        ] {
+            let cost = Sold::new(&TABLE, own).cost(&two, &picture("", size));
+            let is_near = cost.zip(usd).map(|(cost, usd)| (cost - usd).abs() < 1e-12);
+            assert!(cost == usd || is_near == Some(true), "{size}: {cost:?}");
+        }
+    }
+
+    #[test]
     fn an_entry_says_some_prices_and_the_rest_stays() {
         let own = UnitPrices {
             image: Some(1.0),
@@ -142,6 +191,7 @@ mod tests {
             audio_ms: 500,
             characters: 1_000_000,
             searches: 500,
+            video_ms: 0,
         };
         // The table's prices by quality are of another picture.
         let cost = sold.cost(&all, &picture("hd", "")).expect("a price");

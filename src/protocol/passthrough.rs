@@ -31,14 +31,17 @@ mod openai_chat;
 mod openai_responses;
 mod peek;
 mod phase;
+mod plain;
 mod state;
 mod trade;
 mod unasked;
+mod video;
 pub use answer::{Answer, read_answer, tier_near_end, usage_near_end, written_in};
 pub(in crate::protocol) use elements::Elements;
 use phase::Phase;
 pub use state::{MARK, mark};
 pub use trade::{Fields, Trade};
+pub use video::{State as VideoState, Video};
 
 /// Reads a stream that passes through, without changing it.
 #[derive(Debug)]

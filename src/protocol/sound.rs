@@ -1,22 +1,31 @@
-//! How long a recording is, by what its container says: enough to know what its transcript will cost.
+//! How long a sound is, by what its container says: enough to know what its transcript will cost, or what it cost to be spoken.
 //!
-//! WAV, FLAC, Ogg (Opus, Vorbis), MP3 and MP4 (M4A) are read; a recording that is streamed into WebM does not say its length.
+//! WAV, FLAC, Ogg (Opus, Vorbis), MP3, AAC (ADTS), AMR, MP4 (M4A), WebM and Matroska are read.
 use memchr::memmem;
+
+mod flac;
+mod frames;
+mod matroska;
+mod spoken;
+
+pub use spoken::Spoken;
 
 /// Milliseconds. `None` = its container is another one, or does not say.
 pub fn length(file: &[u8]) -> Option<u64> {
     let length = match file {
-        [b'R', b'I', b'F', b'F', ..] => wav(file),
-        [b'f', b'L', b'a', b'C', ..] => flac(file),
-        [b'O', b'g', b'g', b'S', ..] => ogg(file),
+        [b'R', b'I', b'F', b'F', ..] => wav(file, file.len() as u64),
+        [b'f', b'L', b'a', b'C', ..] => flac::length(file),
+        [b'O', b'g', b'g', b'S', ..] => ogg(file, file),
+        [0x1a, 0x45, 0xdf, 0xa3, ..] => matroska::length(file),
+        [b'#', b'!', b'A', b'M', b'R', ..] => frames::amr(file),
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => mp4(file),
-        _ => mp3(file),
+        _ => frames::length(file),
     };
     length.filter(|millis| *millis <= LONGEST)
 }
 
-/// The bytes of data by the bytes of a second.
-fn wav(file: &[u8]) -> Option<u64> {
+/// The bytes of data by the bytes of a second, of a file of so many bytes that begins so.
+fn wav(file: &[u8], bytes: u64) -> Option<u64> {
     let mut at = 12;
     let mut rate = None;
     loop {
@@ -26,7 +35,7 @@ fn wav(file: &[u8]) -> Option<u64> {
             rate = little(file, at + 16, 4);
         } else if name == b"data" {
             // Who streams writes no size, or the largest.
-            let there = file.len().saturating_sub(at + 8) as u64;
+            let there = bytes.saturating_sub(at as u64 + 8);
             return ratio(size.min(there), rate?);
         }
         // A chunk begins at an even place.
@@ -35,25 +44,19 @@ fn wav(file: &[u8]) -> Option<u64> {
     }
 }
 
-/// Samples by their rate, of the first block.
-fn flac(file: &[u8]) -> Option<u64> {
-    let rate = big(file, 18, 3)? >> 4;
-    let samples = big(file, 21, 5)? & 0xf_ffff_ffff;
-    ratio(samples, rate).filter(|_| samples > 0)
-}
-
-/// The last place of its only stream, by the rate of its codec.
-fn ogg(file: &[u8]) -> Option<u64> {
-    let head = file.get(..file.len().min(256))?;
+/// The last place of its only stream, by the rate of its codec, of what begins and ends so.
+fn ogg(head: &[u8], tail: &[u8]) -> Option<u64> {
+    let head = head.get(..head.len().min(256))?;
     let (rate, skipped) = if let Some(at) = memmem::find(head, b"OpusHead") {
-        (48_000, little(file, at + 10, 2)?)
+        (48_000, little(head, at + 10, 2)?)
     } else {
         let at = memmem::find(head, b"\x01vorbis")?;
-        (little(file, at + 12, 4)?, 0)
+        (little(head, at + 12, 4)?, 0)
     };
-    let last = memmem::rfind(file, b"OggS")?;
-    let samples = little(file, last + 6, 8)?;
-    ratio(samples.saturating_sub(skipped), rate).filter(|_| samples < u64::MAX)
+    // A page on which nothing ends has no place, and one that was cut off may have none yet.
+    let mut places = memmem::rfind_iter(tail, b"OggS").filter_map(|at| little(tail, at + 6, 8));
+    let samples = places.find(|place| *place < u64::MAX)?;
+    ratio(samples.saturating_sub(skipped), rate)
 }
 
 /// As the header of the film says.
@@ -64,49 +67,6 @@ fn mp4(file: &[u8]) -> Option<u64> {
         _ => (big(file, at + 12, 4)?, big(file, at + 16, 4)?),
     };
     ratio(duration, scale).filter(|_| duration > 0)
-}
-
-/// By its number of frames where that is said, else by the rate of its first frame.
-fn mp3(file: &[u8]) -> Option<u64> {
-    let begin = match file {
-        // A tag stands before the sound; its size has seven bits a byte.
-        [b'I', b'D', b'3', ..] => {
-            let size = file.get(6..10)?.iter();
-            10 + size.fold(0, |size, byte| size << 7 | usize::from(byte & 0x7f))
-        }
-        _ => 0,
-    };
-    let sound = file.get(begin..)?;
-    // Some zeros may stand between.
-    let gap = sound.iter().take(4096).position(|byte| *byte == 0xff)?;
-    let sound = sound.get(gap..)?;
-    let [0xff, second, third, ..] = sound else {
-        return None;
-    };
-    // Layer III, of the versions 1, 2 and 2.5.
-    let is_first = second >> 3 & 3 == 3;
-    if second >> 5 != 7 || second >> 1 & 3 != 1 || second >> 3 & 3 == 1 {
-        return None;
-    }
-    let rates = if is_first { BITS_1 } else { BITS_2 };
-    let kilobits = *rates.get(usize::from(third >> 4))?;
-    let halved = match second >> 3 & 3 {
-        3 => 0,
-        2 => 1,
-        _ => 2,
-    };
-    let hertz = SAMPLES.get(usize::from(third >> 2 & 3))? >> halved;
-    let head = sound.get(..sound.len().min(256))?;
-    let counted = memmem::find(head, b"Xing").or_else(|| memmem::find(head, b"Info"));
-    if let Some(at) = counted
-        && big(sound, at + 4, 4)? & 1 == 1
-    {
-        let samples = if is_first { 1152 } else { 576 };
-        return ratio(big(sound, at + 8, 4)?.checked_mul(samples)?, hertz);
-    }
-    // Bits by thousands of bits a second are milliseconds.
-    let bits = (sound.len() as u64).checked_mul(8)?;
-    (kilobits > 0).then(|| bits / kilobits)
 }
 
 /// Milliseconds of so many at so many a second.
@@ -132,15 +92,6 @@ fn big(file: &[u8], at: usize, bytes: usize) -> Option<u64> {
             .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
     )
 }
-
-/// Thousands of bits a second of a frame, by its index. Source: ISO/IEC 11172-3 and 13818-3, Layer III.
-const BITS_1: [u64; 15] = [
-    0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
-];
-const BITS_2: [u64; 15] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
-
-/// Samples a second of version 1, by their index.
-const SAMPLES: [u64; 3] = [44_100, 48_000, 32_000];
 
 /// A week: what says more is wrong.
 const LONGEST: u64 = 7 * 24 * 3_600_000;
@@ -222,6 +173,8 @@ mod tests {
             b"\xff\xfb",
             b"hello",
             b"\x1a\x45\xdf\xa3webm",
+            b"#!AMR\n",
+            b"#!AMR-WB",
         ] {
             assert_eq!(length(file), None, "{file:?}");
         }
@@ -233,11 +186,78 @@ mod tests {
         assert_eq!(length(&mp4), None);
     }
 
+    /// Files of three and a half seconds as real programs make them; an encoder adds some at the end.
+    #[test]
+    fn real_files_are_as_long_as_they_are() {
+        let files: [(&str, &[u8], u64); 7] = [
+            ("ogg", include_bytes!("../../tests/sounds/pipe.ogg"), 3_500),
+            (
+                "flac",
+                include_bytes!("../../tests/sounds/pipe.flac"),
+                3_500,
+            ),
+            ("mp3", include_bytes!("../../tests/sounds/said.mp3"), 3_600),
+            (
+                "piped mp3",
+                include_bytes!("../../tests/sounds/pipe.mp3"),
+                3_600,
+            ),
+            (
+                "mp3 of a changing rate",
+                include_bytes!("../../tests/sounds/vbr.mp3"),
+                3_600,
+            ),
+            ("aac", include_bytes!("../../tests/sounds/raw.aac"), 3_584),
+            ("amr", include_bytes!("../../tests/sounds/said.amr"), 3_520),
+        ];
+        for (what, file, expected) in files {
+            assert_eq!(length(file), Some(expected), "{what}");
+            for end in 0..file.len() {
+                let millis = length(&file[..end]);
+                assert!(
+                    millis.is_none_or(|millis| millis <= expected + 100),
+                    "{what}: {millis:?}"
+                );
+            }
+        }
+        let wide = [b"#!AMR-WB\n".as_slice(), &[0x04; 18 * 5]].concat();
+        assert_eq!(length(&wide), Some(100));
+    }
+
     proptest::proptest! {
         #[test]
-        fn no_file_is_too_much(start in 0..6usize, rest in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
-            let starts: [&[u8]; 6] = [b"RIFF", b"fLaC", b"OggSOpusHead", b"\0\0\0\0ftypmvhd", b"ID3", b"\xff\xfb"];
+        fn no_file_is_too_much(start in 0..10usize, rest in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let starts: [&[u8]; 10] = [
+                b"RIFF",
+                b"fLaC",
+                b"OggSOpusHead",
+                b"\0\0\0\0ftypmvhd",
+                b"ID3",
+                b"\xff\xfb",
+                b"\xff\xf1\x60\x40",
+                b"\x1a\x45\xdf\xa3\x80",
+                b"\x1a\x45\xdf\xa3\x80\x1f\x43\xb6\x75\xff\xe7\x81\0\xa3",
+                b"#!AMR\n",
+            ];
             let file = [starts[start], &rest].concat();
+            proptest::prop_assert!(length(&file).is_none_or(|millis| millis <= LONGEST));
+        }
+
+        /// Of a real file whose bytes were changed, too.
+        #[test]
+        fn no_broken_file_is_too_much(which in 0..5usize, changes in proptest::collection::vec((0..4_000usize, proptest::num::u8::ANY), 1..20)) {
+            let files: [&[u8]; 5] = [
+                include_bytes!("../../tests/sounds/said.webm"),
+                include_bytes!("../../tests/sounds/film.webm"),
+                include_bytes!("../../tests/sounds/raw.aac"),
+                include_bytes!("../../tests/sounds/pipe.ogg"),
+                include_bytes!("../../tests/sounds/said.amr"),
+            ];
+            let mut file = files[which].to_vec();
+            for (at, byte) in changes {
+                let at = at % file.len();
+                file[at] = byte;
+            }
             proptest::prop_assert!(length(&file).is_none_or(|millis| millis <= LONGEST));
         }
     }

@@ -194,7 +194,7 @@ impl Consumption {
             units: to.counters(
                 "weir_units_total",
                 "units",
-                "What is sold by something else than tokens: images, milliseconds of sound, characters, searches.",
+                "What is sold by something else than tokens: images, milliseconds of sound, characters, searches, milliseconds of video.",
                 &["key", "account", "model", "kind"],
             ),
             cost: to.float_counters(

@@ -11,7 +11,7 @@ use crate::rig::{ALL, Answer, KEY, Lines, Upstream, Weir, account, accounts, eve
 use weir::protocol::Dialect;
 
 /// Another key of the same project and group.
-const OTHER: &str = "sk-weir-another-key-of-the-same-project-0000";
+pub const OTHER: &str = "sk-weir-another-key-of-the-same-project-0000";
 
 /// A dollar a token; two keys in one group and one project.
 fn yaml(ledger: &Path, limits: &str, entries: &[String]) -> String {

@@ -41,6 +41,8 @@ mod logs;
 mod manager;
 mod money;
 mod money_rows;
+mod money_sound;
+mod money_videos;
 mod names;
 mod oauth2;
 mod openid;

@@ -630,6 +630,21 @@ fn pieces() -> Vec<Piece> {
             (0, 150_000),
             "estimated",
         ),
+        // As a browser records, without a length in its head.
+        piece(
+            (
+                HEARD,
+                &form(&[
+                    ("file", include_bytes!("../sounds/live.webm")),
+                    ("model", b"whisper-1"),
+                    ("response_format", b"text"),
+                ]),
+                "a\n",
+            ),
+            [0, 3_501, 0, 0],
+            (0, 350_100),
+            "estimated",
+        ),
         // Sold by the token: input 1, output 5.
         piece(
             (

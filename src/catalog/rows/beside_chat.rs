@@ -18,6 +18,8 @@ pub(super) const ROWS: &[Row] = &[
     row(&["gpt-transcribe"], openai::PRICING).costs(by_piece(UnitRates::audio_minute(0.0045), &Terms::NONE)),
     row(&["tts-1", "tts-1-1106"], openai::PRICING).costs(by_piece(UnitRates::characters(15.0), &Terms::NONE)),
     row(&["tts-1-hd", "tts-1-hd-1106"], openai::PRICING).costs(by_piece(UnitRates::characters(30.0), &Terms::NONE)),
+    // The map also has 10 for text that is written, which this model never does: all of its output is sound.
+    row(&["gpt-4o-mini-tts"], openai::PRICING).costs(by_token(uncached_writes(0.6, 0.6, 12.0), &Terms::NONE)),
     row(&["dall-e-3"], RETIRED).costs(by_piece(UnitRates::image(0.04, &[("hd", 0.08), ("1024x1792", 0.08), ("1792x1024", 0.08), ("hd 1024x1792", 0.12), ("hd 1792x1024", 0.12)]), &Terms::NONE)),
     row(&["dall-e-2"], RETIRED).costs(by_piece(UnitRates::image(0.02, &[("512x512", 0.018), ("256x256", 0.016)]), &Terms::NONE)),
     // Where a server states no tokens: a picture of which nothing is known counts as one of medium quality.
@@ -35,6 +37,9 @@ pub(super) const ROWS: &[Row] = &[
     row(&["imagen-4.0-generate-001"], RETIRED).costs(by_piece(UnitRates::image(0.04, &[]), &Terms::NONE)),
     row(&["imagen-4.0-fast-generate-001"], RETIRED).costs(by_piece(UnitRates::image(0.02, &[]), &Terms::NONE)),
     row(&["imagen-4.0-ultra-generate-001"], RETIRED).costs(by_piece(UnitRates::image(0.06, &[]), &Terms::NONE)),
+    // OpenAI's videos, by the second.
+    row(&["sora-2"], openai::PRICING).costs(by_piece(UnitRates::video_second(0.1, &[]), &Terms::NONE)),
+    row(&["sora-2-pro"], openai::PRICING).costs(by_piece(UnitRates::video_second(0.3, &[("1024x1792", 0.5), ("1792x1024", 0.5)]), &Terms::NONE)),
     // Order among documents.
     row(&["rerank-v3.5", "rerank-v4.0-fast"], others::PRICING).costs(by_piece(UnitRates::searches(2.0), &Terms::NONE)),
     row(&["rerank-v4.0-pro"], others::PRICING).costs(by_piece(UnitRates::searches(2.5), &Terms::NONE)),

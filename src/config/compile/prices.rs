@@ -164,12 +164,15 @@ impl Compiler<'_, '_> {
             Some(units) => {
                 let images = self.figures(&units.images, PICTURE)?;
                 let images = images.into_iter();
+                let videos = self.figures(&units.videos, PICTURE)?.into_iter();
                 Some(UnitPrices {
                     image: usd(&units.image),
                     images: images.map(|(name, price)| (name, price * rate)).collect(),
                     audio_minute: usd(&units.audio_minute),
                     characters: usd(&units.characters),
                     searches: usd(&units.searches),
+                    video_second: usd(&units.video_second),
+                    videos: videos.map(|(name, price)| (name, price * rate)).collect(),
                 })
             }
             None => None,

@@ -162,6 +162,10 @@ Units {
     characters: Field<Number> = a_piece(),
     /// For a thousand searches of a reranker.
     searches: Field<Number> = a_piece(),
+    /// For a second of a video that is made.
+    video_second: Field<Number> = a_piece(),
+    /// For a second of a video of another size: `{ 1024x1792: 0.5 }`.
+    videos: Field<Map<Number>>,
 });
 
 impl Decode for Prices {

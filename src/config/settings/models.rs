@@ -134,6 +134,10 @@ pub struct UnitPrices {
     pub characters: Option<f64>,
     /// US dollars for a thousand searches of a reranker.
     pub searches: Option<f64>,
+    /// US dollars for a second of a video.
+    pub video_second: Option<f64>,
+    /// US dollars for a second of a video of another size.
+    pub videos: Vec<(String, f64)>,
 }
 
 impl UnitPrices {
@@ -142,13 +146,19 @@ impl UnitPrices {
         self.image.is_some() || !self.images.is_empty()
     }
 
-    /// All prices except those of image kinds, with their names in the configuration.
-    pub fn named(&self) -> [(&'static str, Option<f64>); 4] {
+    /// Whether it says what videos cost.
+    pub fn sells_videos(&self) -> bool {
+        self.video_second.is_some() || !self.videos.is_empty()
+    }
+
+    /// What it says of everything but kinds of pictures and videos, by the names of the configuration.
+    pub fn named(&self) -> [(&'static str, Option<f64>); 5] {
         [
             ("image", self.image),
             ("audio_minute", self.audio_minute),
             ("characters", self.characters),
             ("searches", self.searches),
+            ("video_second", self.video_second),
         ]
     }
 

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use super::facts::Facts;
 use super::outlet::Outlet;
 use crate::config::secret::Secret;
-use crate::exchange::verdict::{Answer, Failed, Next};
+use crate::exchange::verdict::{Answer, Ended, Failed, Next};
 use crate::pool::{self, Failure, Fault};
 use crate::protocol::error::{self, ErrorKind, ParsedError};
 use crate::protocol::{Dialect, UpstreamDialect};
@@ -35,6 +35,12 @@ pub(super) struct Carried {
 }
 
 impl Carried {
+    /// All of it has passed.
+    pub(super) fn well(&mut self) -> Ended {
+        self.outlet.commit();
+        Ended::well()
+    }
+
     /// The upstream sent something unreadable. Before the commit this means that the attempt failed.
     pub(super) fn unreadable(&self, fault: Fault) -> Next {
         if self.outlet.is_committed() {

@@ -5,7 +5,7 @@ use http::HeaderMap;
 use crate::outcome::UsageSource;
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::{self, Stated};
-use crate::protocol::passthrough::{self, Answer, Tap};
+use crate::protocol::passthrough::{self, Answer, Tap, Video, VideoState};
 use crate::protocol::written::Written;
 
 /// What is known of one answer.
@@ -24,6 +24,7 @@ pub(in crate::exchange) struct Facts {
     response_id: Option<String>,
     /// Whether the response is still being generated in the background; `None` = not stated.
     pending: Option<bool>,
+    video: Option<Box<Video>>,
     /// The name of an object that lives at the account that answered.
     thing: Option<String>,
     /// Names of further parts of a response that live there.
@@ -119,6 +120,17 @@ impl Facts {
 
     pub(in crate::exchange) fn pending(&self) -> Option<bool> {
         self.pending
+    }
+
+    /// The answer is about a video.
+    pub(super) fn watch(&mut self, video: Video) {
+        self.pending = Some(video.state == VideoState::Pending);
+        self.used = video.used().map(|stated| (stated, UsageSource::Reported));
+        self.video = Some(Box::new(video));
+    }
+
+    pub(in crate::exchange) fn video(&self) -> Option<&Video> {
+        self.video.as_deref()
     }
 
     /// The answer names an object that lives at the account.

@@ -15,19 +15,21 @@ use super::asked::Kind;
 use super::facts::Facts;
 use super::held::{CountBody, ErrorBody};
 use super::misshapen::Misshapen;
+use super::passing::Passing;
 use super::tapped::Tapped;
 use super::translated::Translated;
 use super::whole::Whole;
 use crate::exchange::headers::{is_event_stream, is_json};
 use crate::protocol::Dialect;
-use crate::protocol::passthrough;
+use crate::protocol::passthrough::{self, Trade};
+use crate::protocol::sound::Spoken;
 use crate::protocol::written::Written;
 
 #[derive(Debug)]
 pub(super) enum Phase {
     Counted(CountBody),
-    /// Not interpreted: forwarded unchanged.
-    Opaque,
+    /// Of no concern here, but for how long speech is: forwarded as it came.
+    Passing(Passing),
     Error(ErrorBody),
     /// An event stream in the client's dialect, which a tap reads.
     Tapped(Box<Tapped>),
@@ -58,13 +60,14 @@ impl Phase {
             }
             // Pictures and sound that come as events are passed on at once; their end states the usage.
             Kind::Aside { tells: true, .. } if events => Self::Whole(Whole::passing()),
-            Kind::Aside { tells, makes, .. } => {
-                if (tells || makes) && json && !stream {
-                    Self::Whole(Whole::default())
-                } else {
-                    Self::Opaque
-                }
+            Kind::Aside { tells, makes, .. } if (tells || makes) && json && !stream => {
+                Self::Whole(Whole::default())
             }
+            Kind::Aside {
+                trade: Some(Trade::Speech),
+                ..
+            } => Self::Passing(Passing::speech()),
+            Kind::Aside { .. } => Self::Passing(Passing::default()),
             Kind::Same if stream && events => {
                 Self::Tapped(Box::new(Tapped::new(dialect, hides_usage)))
             }
@@ -100,6 +103,14 @@ impl Phase {
         }
     }
 
+    /// What was spoken so far, where that is all that can be known of it.
+    pub(super) fn spoken(&self) -> Option<&Spoken> {
+        match self {
+            Self::Passing(passing) => passing.spoken(),
+            _ => None,
+        }
+    }
+
     /// Whether the client gets a stream; if so, whether it is one JSON array.
     pub(super) fn stream(&self) -> Option<bool> {
         match self {
@@ -108,7 +119,7 @@ impl Phase {
             Self::Misshapen(misshapen) => misshapen
                 .wants_stream()
                 .then(|| misshapen.then().is_some_and(|then| then.is_array())),
-            Self::Counted(_) | Self::Error(_) | Self::Opaque | Self::Whole(_) => None,
+            Self::Counted(_) | Self::Error(_) | Self::Passing(_) | Self::Whole(_) => None,
         }
     }
 

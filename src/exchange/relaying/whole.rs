@@ -8,7 +8,8 @@ use super::carried::{self, Carried};
 use crate::exchange::things;
 use crate::exchange::verdict::{Ended, Failed, Next};
 use crate::pool::{self, Hints};
-use crate::protocol::passthrough::{self, Trade};
+use crate::protocol::Dialect;
+use crate::protocol::passthrough::{self, Trade, Video};
 
 /// The held part of a plain answer.
 #[derive(Debug, Default)]
@@ -88,6 +89,9 @@ impl Whole {
                 answer.usage = trade.completed(answer.usage, &body);
             }
             carried.facts.read(dialect, &body, answer);
+            if let Some(video) = Video::read(&body).filter(|_| dialect == Dialect::OpenaiChat) {
+                carried.facts.watch(video);
+            }
         }
         carried
             .facts

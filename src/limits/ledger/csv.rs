@@ -94,9 +94,9 @@ mod tests {
         let lines: Vec<&str> = text.split("\r\n").collect();
         assert_eq!(
             lines[1],
-            "\"a,\"\"b\"\"\",2,0,0,0,0,0,0,1.500000000,0,0,0,0"
+            "\"a,\"\"b\"\"\",2,0,0,0,0,0,0,1.500000000,0,0,0,0,0"
         );
-        assert_eq!(lines[2], ",40,0,0,0,0,0,0,2.000000001,0,0,0,0");
+        assert_eq!(lines[2], ",40,0,0,0,0,0,0,2.000000001,0,0,0,0,0");
         assert!(lines[3].starts_with("\"'=HYPERLINK("), "{text}");
     }
 }

@@ -74,6 +74,8 @@ struct Line {
     characters: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     searches: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    video_ms: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
@@ -107,6 +109,7 @@ impl Entry {
             audio_ms: usage.units.audio_ms,
             characters: usage.units.characters,
             searches: usage.units.searches,
+            video_ms: usage.units.video_ms,
         };
         // Neither call can fail: the line is plain data, and a `Vec` takes everything.
         let _ = serde_json::to_writer(&mut *to, &line);
@@ -136,6 +139,7 @@ impl Entry {
                         audio_ms: line.audio_ms,
                         characters: line.characters,
                         searches: line.searches,
+                        video_ms: line.video_ms,
                     },
                 },
                 nano_usd: line.nano_usd,

@@ -70,7 +70,12 @@ impl Month {
         let first = words.next()?;
         let mut figure = || u64::from_str_radix(words.next()?, 36).ok();
         if first == "+" {
-            let units = Units::of_figures([figure()?, figure()?, figure()?, figure()?]);
+            let older = [figure()?, figure()?, figure()?, figure()?];
+            let [images, audio_ms, characters, searches] = older;
+            // Older versions know no videos, and write and read nothing there.
+            let video_ms = words.next().map(|word| u64::from_str_radix(word, 36));
+            let video_ms = video_ms.transpose().ok()?.unwrap_or_default();
+            let units = Units::of_figures([images, audio_ms, characters, searches, video_ms]);
             let usage = Usage {
                 units,
                 ..Usage::default()
@@ -203,7 +208,11 @@ fn figures(day: u8, id: u64, totals: &Totals) -> Vec<u8> {
     let figures = figures.map(base36).join(" ");
     let mut lines = format!("{day:02} {figures}\n");
     if !usage.units.is_none() {
-        let units = usage.units.figures().map(base36).join(" ");
+        let [older @ .., video_ms] = usage.units.figures().map(base36);
+        let mut units = older.join(" ");
+        if usage.units.video_ms > 0 {
+            units = format!("{units} {video_ms}");
+        }
         lines += &format!("{day:02} {} + {units}\n", base36(id));
     }
     lines.into_bytes()
@@ -318,7 +327,7 @@ mod tests {
                 cache_write_1h: ten_billion,
                 output: ten_billion,
                 reasoning: ten_billion,
-                units: Units::of_figures([ten_billion; 4]),
+                units: Units::of_figures([ten_billion; 5]),
             },
             // A million dollars.
             nano_usd: 1_000_000_000_000_000,
@@ -331,6 +340,23 @@ mod tests {
         assert_eq!(month.corrupt(), 0);
         let read: Vec<Totals> = month.rows().map(|(_, _, totals)| *totals).collect();
         assert_eq!(read, [totals]);
+    }
+
+    #[test]
+    fn a_month_of_an_older_version_knows_no_videos() {
+        for (line, units, corrupt) in [
+            ("09 1 + 1 2 3 4", [1, 2, 3, 4, 0], 0),
+            ("09 1 + 1 2 3 4 5", [1, 2, 3, 4, 5], 0),
+            ("09 1 + 1 2 3 4 5 6", [0; 5], 1),
+            ("09 1 + 1 2 3 4 ?", [0; 5], 1),
+        ] {
+            let text = format!("=1 [\"team\",null,null,null,null]\n{line}\n");
+            let month = Month::read(text.as_bytes()).expect("lines");
+            assert_eq!(month.corrupt(), corrupt, "{line}");
+            let read = month.rows().map(|(_, _, totals)| totals.usage.units);
+            let read = read.fold(Units::NONE, Units::and);
+            assert_eq!(read.figures(), units, "{line}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::attribution::Attribution;
 use super::file::AppendFile;
 use super::lines;
+use crate::protocol::hub::units::Units;
 use crate::protocol::hub::usage::Usage;
 
 /// One object that lives at an account: who owns it, and what is still to be booked for it.
@@ -51,6 +52,12 @@ pub struct Note {
     /// Tokens that are booked if the real use never becomes known.
     #[serde(default)]
     pub estimate: u64,
+    /// The same of a video, milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub video_ms: u64,
+    /// The size of a video, as its vendor writes it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub size: String,
     /// Billionths of a dollar that are reserved until the use is booked.
     #[serde(default)]
     pub held_nano_usd: u64,
@@ -67,6 +74,8 @@ pub struct Note {
 pub enum Kind {
     /// A response that is generated in the background.
     Response,
+    /// A video that is made.
+    Video,
     /// A batch, or a file with the results of one.
     Batch,
     /// An object of which only its account matters: a client's file, or a response that is already booked.
@@ -77,7 +86,7 @@ impl Kind {
     /// How long a note is kept, in seconds. Vendors keep the results of batches for a month.
     const fn life(self) -> u64 {
         match self {
-            Self::Response => 48 * 3600,
+            Self::Response | Self::Video => 48 * 3600,
             Self::Batch | Self::Place => 31 * 24 * 3600,
         }
     }
@@ -109,6 +118,8 @@ impl Note {
             limited: None,
             asked: String::new(),
             estimate: 0,
+            video_ms: 0,
+            size: String::new(),
             held_nano_usd: 0,
             booked: 0,
             since: 0,
@@ -119,9 +130,18 @@ impl Note {
     pub fn estimated(&self) -> Usage {
         Usage {
             input: self.estimate,
+            units: Units {
+                video_ms: self.video_ms,
+                ..Units::NONE
+            },
             ..Usage::default()
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A line of the file.

@@ -23,6 +23,7 @@ pub(super) fn read(entry: &Value) -> Option<Listed> {
                 | "image_edit"
                 | "audio_transcription"
                 | "audio_speech"
+                | "video_generation"
         )
     ) {
         return None;
@@ -58,6 +59,7 @@ fn units(entry: &Value, mode: &str) -> UnitPrices {
             units.characters = each("input_cost_per_character").map(|usd| rounded(usd * 1e6));
         }
         "rerank" => units.searches = each("input_cost_per_query").map(|usd| rounded(usd * 1e3)),
+        "video_generation" => units.video_second = each("output_cost_per_video_per_second"),
         _ => {}
     }
     units
@@ -70,6 +72,7 @@ fn unsaid(entry: &Value, mode: &str) -> impl Iterator<Item = String> {
         "audio_transcription" => &["input_cost_per_second", "output_cost_per_second"],
         "audio_speech" => &["input_cost_per_character"],
         "rerank" => &["input_cost_per_query"],
+        "video_generation" => &["output_cost_per_video_per_second"],
         _ => &[],
     };
     let members = entry.as_object().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! What is billed in units other than tokens: images, audio, characters, searches.
+//! What is sold by something else than tokens: pictures, sound, characters, searches, videos.
 
 /// The number of units of each kind.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -11,11 +11,13 @@ pub struct Units {
     pub characters: u64,
     /// Searches of a reranker, each over up to a hundred documents.
     pub searches: u64,
+    /// Videos that were made, in milliseconds.
+    pub video_ms: u64,
 }
 
 impl Units {
     /// The names of the kinds in metrics, logs and reports.
-    pub const KINDS: [&str; 4] = ["images", "audio_ms", "characters", "searches"];
+    pub const KINDS: [&str; 5] = ["images", "audio_ms", "characters", "searches", "video_ms"];
 
     /// No units.
     pub const NONE: Self = Self {
@@ -23,21 +25,29 @@ impl Units {
         audio_ms: 0,
         characters: 0,
         searches: 0,
+        video_ms: 0,
     };
 
     /// The numbers in the order of [`Units::KINDS`].
-    pub const fn figures(&self) -> [u64; 4] {
-        [self.images, self.audio_ms, self.characters, self.searches]
+    pub const fn figures(&self) -> [u64; Self::KINDS.len()] {
+        [
+            self.images,
+            self.audio_ms,
+            self.characters,
+            self.searches,
+            self.video_ms,
+        ]
     }
 
     /// The units for numbers in the order of [`Units::KINDS`].
-    pub const fn of_figures(figures: [u64; 4]) -> Self {
-        let [images, audio_ms, characters, searches] = figures;
+    pub const fn of_figures(figures: [u64; Self::KINDS.len()]) -> Self {
+        let [images, audio_ms, characters, searches, video_ms] = figures;
         Self {
             images,
             audio_ms,
             characters,
             searches,
+            video_ms,
         }
     }
 
@@ -53,13 +63,14 @@ impl Units {
             "audio_ms" => &mut self.audio_ms,
             "characters" => &mut self.characters,
             "searches" => &mut self.searches,
+            "video_ms" => &mut self.video_ms,
             _ => return None,
         })
     }
 
     /// Whether all numbers are 0.
     pub const fn is_none(&self) -> bool {
-        matches!(self.figures(), [0, 0, 0, 0])
+        matches!(self.figures(), [0, 0, 0, 0, 0])
     }
 
     /// The sum, kind by kind.
@@ -70,6 +81,7 @@ impl Units {
             audio_ms: self.audio_ms.saturating_add(more.audio_ms),
             characters: self.characters.saturating_add(more.characters),
             searches: self.searches.saturating_add(more.searches),
+            video_ms: self.video_ms.saturating_add(more.video_ms),
         }
     }
 
@@ -92,7 +104,7 @@ impl Units {
     }
 }
 
-/// The quality and the size of images, as far as they are stated.
+/// The quality and the size of pictures and of videos, as far as they are named.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Picture {
     /// `high`, `hd`.
@@ -185,14 +197,14 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_name_and_its_figure() {
-        let mut units = Units::of_figures([1, 2, 3, 4]);
-        assert_eq!(units.figures(), [1, 2, 3, 4]);
+        let mut units = Units::of_figures([1, 2, 3, 4, 5]);
+        assert_eq!(units.figures(), [1, 2, 3, 4, 5]);
         for (kind, figure) in units.clone().named() {
             assert_eq!(units.of_kind(kind).copied(), Some(figure), "{kind}");
         }
         assert_eq!(units.of_kind("input"), None);
         assert!(!units.is_none() && Units::NONE.is_none());
-        let most = Units::of_figures([u64::MAX; 4]);
+        let most = Units::of_figures([u64::MAX; 5]);
         assert_eq!(units.and(most), most);
         assert!(!most.is_possible(1 << 40));
     }

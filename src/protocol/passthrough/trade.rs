@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
+use super::plain;
+use super::video::{self, Video};
 use crate::protocol::hub::units::{Picture, Units, Word};
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
 use crate::protocol::{json, sound};
@@ -23,6 +25,8 @@ pub enum Trade {
     Transcript,
     /// Embeddings of text.
     Vectors,
+    /// Videos that are made later.
+    Videos,
 }
 
 /// Reads the fields of a request, which is JSON or a form.
@@ -32,14 +36,15 @@ impl Trade {
     /// What a request asks for, as far as that is known before the answer. `field` returns the value of a field: JSON,
     /// or the plain text of a form's field.
     pub fn asked(self, field: &Fields<'_>) -> Stated {
-        let word =
-            |name: &str| field(name).map_or_else(Word::default, |value| Word::of(&plain(&value)));
+        let word = |name: &str| {
+            field(name).map_or_else(Word::default, |value| Word::of(&plain::text(&value)))
+        };
         let mut units = Units::NONE;
         let mut picture = Picture::default();
         match self {
             Self::Pictures => {
                 units.images = field("n")
-                    .and_then(|value| whole(&value))
+                    .and_then(|value| plain::whole(&value))
                     .unwrap_or(1)
                     .clamp(1, MOST_IMAGES);
                 picture = Picture {
@@ -51,10 +56,10 @@ impl Trade {
                 let parameters = field("parameters").unwrap_or_default();
                 let members = json::object(&parameters);
                 let member = |name| members.as_ref()?.value(&parameters, name);
-                let count = member("sampleCount").and_then(whole);
+                let count = member("sampleCount").and_then(plain::whole);
                 units.images = count.unwrap_or(PREDICTED).clamp(1, MOST_IMAGES);
                 picture.size = member("sampleImageSize")
-                    .map_or_else(Word::default, |size| Word::of(&plain(size)));
+                    .map_or_else(Word::default, |size| Word::of(&plain::text(size)));
             }
             Self::Rerank => {
                 let documents = field("documents")
@@ -63,7 +68,7 @@ impl Trade {
             }
             Self::Speech => {
                 units.characters =
-                    field("input").map_or(0, |text| plain(&text).chars().count() as u64);
+                    field("input").map_or(0, |text| plain::text(&text).chars().count() as u64);
             }
             Self::Transcript => {
                 units.audio_ms = field("file")
@@ -71,6 +76,10 @@ impl Trade {
                     .unwrap_or(0);
             }
             Self::Vectors => {}
+            Self::Videos => {
+                let millis = field("seconds").and_then(|value| video::millis(&value));
+                return video::stated(millis.unwrap_or(video::USUAL), word("size"));
+            }
         }
         Stated {
             usage: Usage {
@@ -97,8 +106,9 @@ impl Trade {
                 units.images = value("data").map_or(0, elements);
                 stated.extras.picture = Picture {
                     quality: value("quality")
-                        .map_or_else(Word::default, |text| Word::of(&plain(text))),
-                    size: value("size").map_or_else(Word::default, |text| Word::of(&plain(text))),
+                        .map_or_else(Word::default, |text| Word::of(&plain::text(text))),
+                    size: value("size")
+                        .map_or_else(Word::default, |text| Word::of(&plain::text(text))),
                 };
             }
             Self::Predictions => {
@@ -109,8 +119,11 @@ impl Trade {
             Self::Rerank | Self::Vectors => return billed(value("meta").unwrap_or_default()),
             // Whisper also writes it as a string.
             Self::Transcript => {
-                let seconds = value("duration").and_then(|value| plain(value).parse().ok());
-                units.audio_ms = seconds.map_or(0, millis);
+                units.audio_ms = value("duration").and_then(plain::millis).unwrap_or(0);
+            }
+            Self::Videos => {
+                let made = Video::read(body).and_then(|video| video.used());
+                return made.unwrap_or_default();
             }
             Self::Speech => {}
         }
@@ -147,7 +160,7 @@ fn billed(meta: &[u8]) -> Stated {
     let Some(members) = json::object(billed) else {
         return Stated::default();
     };
-    let count = |name| members.value(billed, name).and_then(whole);
+    let count = |name| members.value(billed, name).and_then(plain::whole);
     let usage = Usage {
         input: count("input_tokens")
             .or_else(|| count("total_tokens"))
@@ -162,37 +175,8 @@ fn billed(meta: &[u8]) -> Stated {
     Stated::checked(usage, Extras::default())
 }
 
-/// The text of a JSON value, or of a field of a form.
-fn plain(value: &[u8]) -> Cow<'_, str> {
-    match value.trim_ascii() {
-        text if text.starts_with(b"\"") => {
-            json::string(text).unwrap_or_else(|| String::from_utf8_lossy(text))
-        }
-        text => String::from_utf8_lossy(text),
-    }
-}
-
-/// A non-negative count; `None` if the value is not a number, or an impossible one.
-fn whole(value: &[u8]) -> Option<u64> {
-    let count: f64 = plain(value).parse().ok()?;
-    (count.is_finite() && count >= 0.0).then(|| thousandths(count * 1e3) / 1_000)
-}
-
 fn elements(list: &[u8]) -> u64 {
     json::elements(list).map_or(0, |list| list.len() as u64)
-}
-
-fn millis(seconds: f64) -> u64 {
-    thousandths(seconds * 1e3)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a float saturates, and a negative one becomes 0"
-)]
-fn thousandths(value: f64) -> u64 {
-    value.round() as u64
 }
 
 /// Most images of one request; vendors permit ten at most.
@@ -221,27 +205,34 @@ mod tests {
             (
                 Trade::Speech,
                 r#"{"input":"H\u00e9llo \ud83d\ude00"}"#,
-                [0, 0, 7, 0],
+                [0, 0, 7, 0, 0],
             ),
-            (Trade::Speech, r#"{"input":7}"#, [0, 0, 1, 0]),
-            (Trade::Speech, "{}", [0; 4]),
-            (Trade::Pictures, "{}", [1, 0, 0, 0]),
-            (Trade::Pictures, r#"{"n":null}"#, [1, 0, 0, 0]),
-            (Trade::Pictures, r#"{"n":3}"#, [3, 0, 0, 0]),
-            (Trade::Pictures, r#"{"n":"4"}"#, [4, 0, 0, 0]),
-            (Trade::Pictures, r#"{"n":-1}"#, [1, 0, 0, 0]),
-            (Trade::Pictures, r#"{"n":1e99}"#, [1_000, 0, 0, 0]),
-            (Trade::Predictions, "{}", [4, 0, 0, 0]),
+            (Trade::Speech, r#"{"input":7}"#, [0, 0, 1, 0, 0]),
+            (Trade::Speech, "{}", [0; 5]),
+            (Trade::Pictures, "{}", [1, 0, 0, 0, 0]),
+            (Trade::Pictures, r#"{"n":null}"#, [1, 0, 0, 0, 0]),
+            (Trade::Pictures, r#"{"n":3}"#, [3, 0, 0, 0, 0]),
+            (Trade::Pictures, r#"{"n":"4"}"#, [4, 0, 0, 0, 0]),
+            (Trade::Pictures, r#"{"n":-1}"#, [1, 0, 0, 0, 0]),
+            (Trade::Pictures, r#"{"n":1e99}"#, [1_000, 0, 0, 0, 0]),
+            (Trade::Predictions, "{}", [4, 0, 0, 0, 0]),
             (
                 Trade::Predictions,
                 r#"{"parameters":{"sampleCount":2}}"#,
-                [2, 0, 0, 0],
+                [2, 0, 0, 0, 0],
             ),
-            (Trade::Predictions, r#"{"parameters":[]}"#, [4, 0, 0, 0]),
-            (Trade::Rerank, r#"{"documents":[]}"#, [0, 0, 0, 1]),
-            (Trade::Rerank, r#"{"documents":"?"}"#, [0, 0, 0, 1]),
-            (Trade::Vectors, r#"{"input":"a"}"#, [0; 4]),
-            (Trade::Transcript, "{}", [0; 4]),
+            (Trade::Predictions, r#"{"parameters":[]}"#, [4, 0, 0, 0, 0]),
+            (Trade::Rerank, r#"{"documents":[]}"#, [0, 0, 0, 1, 0]),
+            (Trade::Rerank, r#"{"documents":"?"}"#, [0, 0, 0, 1, 0]),
+            (Trade::Vectors, r#"{"input":"a"}"#, [0; 5]),
+            (Trade::Transcript, "{}", [0; 5]),
+            (Trade::Videos, "{}", [0, 0, 0, 0, 4_000]),
+            (
+                Trade::Videos,
+                r#"{"seconds":"12","size":"1280x720"}"#,
+                [0, 0, 0, 0, 12_000],
+            ),
+            (Trade::Videos, r#"{"seconds":-1}"#, [0, 0, 0, 0, 4_000]),
         ] {
             assert_eq!(asked(trade, body).0.figures(), units, "{trade:?} {body}");
         }
@@ -272,89 +263,89 @@ mod tests {
                 Trade::Transcript,
                 None,
                 r#"{"text":"a","duration":8.47}"#,
-                [0, 8_470, 0, 0],
+                [0, 8_470, 0, 0, 0],
                 0,
             ),
             (
                 Trade::Transcript,
                 None,
                 r#"{"text":"a","duration":"8.470000267028809"}"#,
-                [0, 8_470, 0, 0],
+                [0, 8_470, 0, 0, 0],
                 0,
             ),
-            (Trade::Transcript, None, r#"{"duration":"-8"}"#, [0; 4], 0),
-            (Trade::Transcript, None, r#"{"duration":{}}"#, [0; 4], 0),
+            (Trade::Transcript, None, r#"{"duration":"-8"}"#, [0; 5], 0),
+            (Trade::Transcript, None, r#"{"duration":{}}"#, [0; 5], 0),
             (
                 Trade::Pictures,
                 None,
                 r#"{"data":[{"url":"a"},{"url":"b"}]}"#,
-                [2, 0, 0, 0],
+                [2, 0, 0, 0, 0],
                 0,
             ),
             (
                 Trade::Pictures,
                 usage(9),
                 r#"{"data":[{"b64_json":"a"}]}"#,
-                [1, 0, 0, 0],
+                [1, 0, 0, 0, 0],
                 9,
             ),
             (
                 Trade::Predictions,
                 None,
                 r#"{"predictions":[{"bytesBase64Encoded":"a"},{"raiFilteredReason":"b"}]}"#,
-                [1, 0, 0, 0],
+                [1, 0, 0, 0, 0],
                 0,
             ),
             (
                 Trade::Predictions,
                 None,
                 r#"{"predictions":[{"embeddings":{}}]}"#,
-                [0; 4],
+                [0; 5],
                 0,
             ),
             (
                 Trade::Rerank,
                 None,
                 r#"{"meta":{"billed_units":{"search_units":2}}}"#,
-                [0, 0, 0, 2],
+                [0, 0, 0, 2, 0],
                 0,
             ),
             (
                 Trade::Rerank,
                 usage(7),
                 r#"{"meta":{"billed_units":{"search_units":2,"input_tokens":9}}}"#,
-                [0, 0, 0, 2],
+                [0, 0, 0, 2, 0],
                 7,
             ),
             (
                 Trade::Rerank,
                 None,
                 r#"{"meta":{"billed_units":{"search_units":-2}}}"#,
-                [0; 4],
+                [0; 5],
                 0,
             ),
             (
                 Trade::Rerank,
                 None,
                 r#"{"meta":{"billed_units":[]}}"#,
-                [0; 4],
+                [0; 5],
                 0,
             ),
             (
                 Trade::Vectors,
                 None,
                 r#"{"meta":{"billed_units":{"input_tokens":5}}}"#,
-                [0; 4],
+                [0; 5],
                 5,
             ),
             (
                 Trade::Vectors,
                 usage(3),
                 r#"{"data":[{"embedding":[1]}]}"#,
-                [0; 4],
+                [0; 5],
                 3,
             ),
-            (Trade::Speech, None, "no JSON", [0; 4], 0),
+            (Trade::Speech, None, "no JSON", [0; 5], 0),
         ] {
             let stated = trade.completed(usage, body.as_bytes()).unwrap_or_default();
             assert_eq!(stated.usage.units.figures(), units, "{trade:?} {body}");

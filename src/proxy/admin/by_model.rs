@@ -85,11 +85,14 @@ pub(super) fn kinds(models: &[(&str, Totals)], prices: &PriceTable) -> Value {
         if whole <= 0.0 {
             let sold = quote.units.prices();
             let image = sold.image.or(sold.images.first().map(|(_, usd)| *usd));
+            let video = sold.video_second;
+            let video = video.or(sold.videos.first().map(|(_, usd)| *usd));
             let each = [
                 image,
                 sold.audio_minute.map(|usd| usd / 60e3),
                 sold.characters.map(|usd| usd / 1e6),
                 sold.searches.map(|usd| usd / 1e3),
+                video.map(|usd| usd / 1e3),
             ];
             let pieces = units.iter().zip(each);
             parts.extend(pieces.map(|(count, usd)| *count as f64 * usd.unwrap_or(0.0)));

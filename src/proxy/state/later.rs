@@ -1,6 +1,6 @@
-//! Books what becomes known later: responses that were generated in the background and not fetched by a client, and the
-//! results of batches. What is outstanding is recorded beside the ledger, where a restart and other processes with the
-//! same file find it.
+//! Books what is done later: responses that were made in the background, and videos, that no client has fetched, and the results of
+//! batches.
+//! What is waited for stands beside the ledger, from where a restart and other processes on the same file know of it.
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -12,9 +12,9 @@ use crate::exchange::later::{Claim, Response};
 use crate::limits::ledger::{self, Attribution, Notes};
 use crate::limits::{Held, Used, nano_usd};
 use crate::outcome::{End, Outcome, UsageSource};
-use crate::protocol::hub::usage::{Extras, Stated};
-use crate::protocol::passthrough;
-use crate::protocol::{Dialect, UpstreamDialect};
+use crate::protocol::Dialect;
+use crate::protocol::hub::usage::Stated;
+use crate::protocol::passthrough::{self, Video, VideoState};
 use crate::proxy::clocks;
 use crate::proxy::upstream::probe;
 
@@ -157,11 +157,7 @@ async fn look(app: &App, snapshot: &Snapshot, mut claim: Claim) {
 }
 
 fn estimated(response: &Response) -> (Stated, UsageSource) {
-    let stated = Stated {
-        usage: response.estimate,
-        extras: Extras::default(),
-    };
-    (stated, UsageSource::Estimated)
+    (response.estimated(), UsageSource::Estimated)
 }
 
 async fn ask(app: &App, snapshot: &Snapshot, response: &Response) -> ResponseState {
@@ -171,10 +167,11 @@ async fn ask(app: &App, snapshot: &Snapshot, response: &Response) -> ResponseSta
     let Some(account) = account else {
         return ResponseState::Gone;
     };
-    let path = format!("/v1/responses/{}", response.id);
+    let path = response.path();
     let (upstreams, tokens) = (&snapshot.upstreams, &snapshot.tokens);
     let asking = probe::get(account, upstreams, tokens, &app.connections, &path);
     match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(Ok((200..=299, body))) if response.video.is_some() => watch(&body),
         Ok(Ok((200..=299, body))) => read(&body),
         Ok(Ok((404 | 410, _))) => ResponseState::Gone,
         _ => ResponseState::NotYet,
@@ -187,6 +184,15 @@ fn read(body: &Bytes) -> ResponseState {
         return ResponseState::NotYet;
     }
     ResponseState::Done(answer.usage, answer.service_tier)
+}
+
+fn watch(body: &[u8]) -> ResponseState {
+    match Video::read(body) {
+        Some(video) if video.state != VideoState::Pending => {
+            ResponseState::Done(video.used(), None)
+        }
+        _ => ResponseState::NotYet,
+    }
 }
 
 /// Books the use everywhere, as that of a request which no client sent.
@@ -217,9 +223,13 @@ fn book(
         refused: stated.extras.refused,
     };
     let mut outcome = Outcome::new(End::Complete);
-    outcome.client_dialect = Some(Dialect::OpenaiResponses);
-    outcome.upstream_dialect = Some(UpstreamDialect::OpenaiResponses);
-    outcome.path = format!("/v1/responses/{}", response.id);
+    let dialect = match response.video {
+        Some(_) => Dialect::OpenaiChat,
+        None => Dialect::OpenaiResponses,
+    };
+    outcome.client_dialect = Some(dialect);
+    outcome.upstream_dialect = Some(dialect.upstream());
+    outcome.path = response.path();
     outcome.model_asked = Some(response.asked.clone());
     outcome.via = Some("background");
     settle(app, snapshot, &booking, outcome);

@@ -242,13 +242,14 @@ impl<'a> Object<'a> {
         let Some(usage) = outcome.usage.filter(|usage| !usage.units.is_none()) else {
             return;
         };
-        let [images, audio_ms, characters, searches] = usage.units.figures();
+        let [images, audio_ms, characters, searches, video_ms] = usage.units.figures();
         self.name(name);
         let mut object = Object::begin(self.out);
         object.number(name!("images"), Some(images));
         object.number(name!("audio_ms"), Some(audio_ms));
         object.number(name!("characters"), Some(characters));
         object.number(name!("searches"), Some(searches));
+        object.number(name!("video_ms"), Some(video_ms));
         self.out.push(b'}');
     }
 

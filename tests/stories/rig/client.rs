@@ -193,6 +193,13 @@ impl Open {
         }
     }
 
+    /// Reads until so many bytes of the body have come.
+    pub fn until(&mut self, bytes: usize) {
+        while self.whole.is_none() && self.buffer.len() < bytes {
+            self.more();
+        }
+    }
+
     /// Reads to the end.
     pub fn rest(mut self) -> Answer {
         while self.whole.is_none() {

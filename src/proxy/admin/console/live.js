@@ -610,6 +610,7 @@ function detail(r) {
       [t("sound listened to"), u.audio_ms && ms(u.audio_ms)],
       [t("characters spoken"), u.characters && int(u.characters)],
       [t("searches of a reranker"), u.searches && int(u.searches)],
+      [t("videos made"), u.video_ms && ms(u.video_ms)],
     ].filter((x) => x[1]);
   const list = (v) => (v?.length ? html`<span class="mono">${v.join(", ")}</span>` : html`<span class="faint">${t("nothing")}</span>`);
   const val = (v) => (v == null ? nothing : v);

@@ -28,9 +28,10 @@ const KINDS = {
   audio_ms: "sound listened to",
   characters: "characters spoken",
   searches: "searches of a reranker",
+  video_ms: "videos made",
 };
 /** How much of a kind. */
-const count = (k) => (k.tokens != null ? si(k.tokens) : k.kind === "audio_ms" ? ms(k.units) : si(k.units));
+const count = (k) => (k.tokens != null ? si(k.tokens) : k.kind.endsWith("_ms") ? ms(k.units) : si(k.units));
 const iso = (d) => `${d.getFullYear()}-${String(d.getMonth() + 1).padStart(2, "0")}-${String(d.getDate()).padStart(2, "0")}`;
 const date = (text) => {
   const [y, m, d] = text.split("-").map(Number);

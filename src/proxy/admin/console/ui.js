@@ -129,6 +129,7 @@ export const pieces = (units, word) =>
     units?.audio_ms && word("{t} of sound", { t: ms(units.audio_ms) }),
     units?.characters && word(units.characters === 1 ? "1 character" : "{n} characters", { n: si(units.characters) }),
     units?.searches && word(units.searches === 1 ? "1 search" : "{n} searches", { n: int(units.searches) }),
+    units?.video_ms && word("{t} of video", { t: ms(units.video_ms) }),
   ]
     .filter(Boolean)
     .join(", ");
