@@ -13,14 +13,17 @@ command -v mmdebstrap >/dev/null || { echo "fresh: mmdebstrap is missing: apt-ge
 
 mkdir -p target
 root=$(mktemp -d "$PWD/target/fresh.XXXXXX")
-# Everything below runs in a mount namespace of its own, whose mounts end with it: only the folder is left to remove.
-trap 'rm -rf --one-file-system "$root"' EXIT
+# Everything below runs in a mount namespace of its own, whose mounts end with it: what is left to remove is the folder,
+# and the /proc that mmdebstrap cannot always take away again.
+trap 'umount --lazy "$root/proc" 2>/dev/null; rm -rf --one-file-system "$root"' EXIT
 
 echo "fresh: making a $suite root in $root"
 mmdebstrap --quiet --variant=minbase --include=gcc,libc6-dev,make,git,curl,ca-certificates "$suite" "$root"
 toolchain=$(rustc --print sysroot)
 mkdir -p "$root/opt"
 cp -a "$toolchain" "$root/opt/rust"
+# Every installed Debian has this file; a root from mmdebstrap has none, and would not know its own name.
+printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
 # What the host trusts: behind a proxy that signs anew, nothing could be fetched otherwise.
 cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 git clone --quiet --no-hardlinks . "$root/root/weir"

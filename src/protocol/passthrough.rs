@@ -41,6 +41,7 @@ pub(in crate::protocol) use elements::Elements;
 use phase::Phase;
 pub use state::{MARK, mark};
 pub use trade::{Fields, Trade};
+use unasked::Hider;
 pub use video::{State as VideoState, Video};
 
 /// Reads a stream that passes through, without changing it.
@@ -49,8 +50,8 @@ pub struct Tap {
     splitter: Splitter,
     reader: Reader,
     facts: Facts,
-    /// Whether usage is removed, because the client did not request it.
-    hides_usage: bool,
+    /// What hides the usage that only Weir requested, if that is so.
+    hider: Option<Hider>,
 }
 
 /// The end of an answer, as the answer itself states it.
@@ -95,7 +96,7 @@ impl Tap {
                 Dialect::OpenaiResponses => Reader::Responses(openai_responses::Reader::new()),
             },
             facts: Facts::default(),
-            hides_usage: false,
+            hider: None,
         }
     }
 
@@ -103,7 +104,7 @@ impl Tap {
     /// that request.
     #[must_use]
     pub fn hiding_usage(mut self) -> Self {
-        self.hides_usage = true;
+        self.hider = Some(Hider::default());
         self
     }
 
@@ -138,11 +139,10 @@ impl Tap {
         Ok(self.shown(pieces))
     }
 
-    fn shown(&self, pieces: Pieces) -> Pieces {
-        if self.hides_usage {
-            unasked::hidden(pieces, MAX_ANSWER_FRAME)
-        } else {
-            pieces
+    fn shown(&mut self, pieces: Pieces) -> Pieces {
+        match &mut self.hider {
+            Some(hider) => hider.hidden(pieces, MAX_ANSWER_FRAME),
+            None => pieces,
         }
     }
 
@@ -172,8 +172,9 @@ impl Tap {
                 Bytes::new()
             }
         };
+        let ending = facts.phase.ending();
         Finish {
-            ending: facts.phase.ending(),
+            ending,
             rest: self.shown(Pieces::from(rest)).to_bytes(),
         }
     }

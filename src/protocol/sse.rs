@@ -221,6 +221,37 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// The bytes of the frame with other data: its lines stand where the first line of the data stood.
+    pub fn with_data(&self, data: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.raw.len());
+        let mut data = Some(data);
+        let mut rest = self.raw;
+        while !rest.is_empty() {
+            let end = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+            let length = if rest
+                .get(end..)
+                .is_some_and(|rest| rest.starts_with(b"\r\n"))
+            {
+                end + 2
+            } else {
+                rest.len().min(end + 1)
+            };
+            let (line, after) = rest.split_at(length);
+            let (text, ending) = line.split_at(end);
+            if field(text, b"data").is_none() {
+                out.extend_from_slice(line);
+            } else if let Some(data) = data.take() {
+                for text in data.split(|byte| *byte == b'\n') {
+                    out.extend_from_slice(b"data: ");
+                    out.extend_from_slice(text);
+                    out.extend_from_slice(ending);
+                }
+            }
+            rest = after;
+        }
+        out
+    }
+
     /// Whether it has no data: a comment, an `id`, a `retry`.
     pub fn is_silent(&self) -> bool {
         self.data.is_empty()

@@ -12,7 +12,7 @@ use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, ParsedError};
 use crate::protocol::hub::stated::{AnthropicUsage, ChatUsage, GeminiUsage, ResponsesUsage};
 use crate::protocol::hub::usage::{Stated, Tools};
-use crate::protocol::json::{self, Members};
+use crate::protocol::json::{self, Members, loose};
 use crate::protocol::written::Written;
 
 /// What the body of an answer states.
@@ -42,7 +42,11 @@ pub fn read_answer(dialect: Dialect, body: &[u8]) -> Answer {
         return read_array(body);
     }
     let Ok(members) = json::look(body) else {
-        return Answer::failed(unreadable(dialect, body));
+        // NaN as a number, or a control character in a text, does not make an answer no answer.
+        return match loose::strict(body) {
+            Some(mended) if json::look(&mended).is_ok() => read_answer(dialect, &mended),
+            _ => Answer::failed(unreadable(dialect, body)),
+        };
     };
     let object = Object {
         dialect,

@@ -5,46 +5,69 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use memchr::memmem;
 
-use crate::protocol::json::{self, Edit, Members, Pieces};
+use crate::protocol::json::{self, Edit, Members, Pieces, loose};
 use crate::protocol::sse::{Frame, Frames};
 
-/// The bytes of whole frames, for a client that did not request usage.
-pub(super) fn hidden(pieces: Pieces, limit: usize) -> Pieces {
-    let names_usage = |piece: &Bytes| memmem::find(piece, USAGE).is_some();
-    if !pieces.iter().any(names_usage) {
-        return pieces;
-    }
-    let mut left = Pieces::default();
-    for piece in pieces {
-        cut(&piece, limit, &mut left);
-    }
-    left
+/// What hides the usage of one stream.
+#[derive(Debug, Default)]
+pub(super) struct Hider {
+    /// Whether a frame was left out that ended in CR: the LF that belongs to it is still to come.
+    awaits_feed: bool,
 }
 
-fn cut(piece: &Bytes, limit: usize, left: &mut Pieces) {
-    let mut frames = Frames::with_limit(limit);
-    // Everything up to here is either in `left` or shall be left out.
-    let mut done = 0;
-    // The frames are complete, so none is too long and nothing is held.
-    let _ = frames.push(piece, |frame| {
-        let Some(verdict) = verdict(&frame) else {
-            return;
-        };
-        let begin = offset(piece, frame.raw);
-        let end = begin + frame.raw.len();
-        left.push(piece.slice(done..begin));
-        done = end;
-        if let (Verdict::Cut(members), Cow::Borrowed(data)) = (verdict, &frame.data) {
-            let (from, until) = (offset(piece, data), offset(piece, data) + data.len());
-            left.push(piece.slice(begin..from));
-            let whole = piece.slice(from..until);
-            for part in json::set(&whole, &members, &[("usage", Edit::Remove)]) {
-                left.push(part);
-            }
-            left.push(piece.slice(until..end));
+impl Hider {
+    /// The bytes of whole frames, for a client that did not request usage.
+    pub(super) fn hidden(&mut self, pieces: Pieces, limit: usize) -> Pieces {
+        let names_usage = |piece: &Bytes| memmem::find(piece, USAGE).is_some();
+        if !self.awaits_feed && !pieces.iter().any(names_usage) {
+            return pieces;
         }
-    });
-    left.push(piece.slice(done..));
+        let mut left = Pieces::default();
+        for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+            self.cut(piece, limit, &mut left);
+        }
+        left
+    }
+
+    fn cut(&mut self, piece: &Bytes, limit: usize, left: &mut Pieces) {
+        let mut frames = Frames::with_limit(limit);
+        let feeds = |at: usize| piece.get(at) == Some(&b'\n');
+        // Everything up to here is either in `left` or shall be left out.
+        let mut done = usize::from(std::mem::take(&mut self.awaits_feed) && feeds(0));
+        // The frames are complete, so none is too long and nothing is held.
+        let _ = frames.push(piece, |frame| {
+            let Some(verdict) = verdict(&frame) else {
+                return;
+            };
+            let begin = offset(piece, frame.raw);
+            let end = begin + frame.raw.len();
+            left.push(piece.slice(done..begin));
+            done = end;
+            match (verdict, &frame.data) {
+                (Verdict::Drop, _) if frame.raw.ends_with(b"\r") => {
+                    done += usize::from(feeds(end));
+                    self.awaits_feed = end == piece.len();
+                }
+                (Verdict::Drop, _) => {}
+                (Verdict::Cut(members), Cow::Borrowed(data)) => {
+                    let (from, until) = (offset(piece, data), offset(piece, data) + data.len());
+                    left.push(piece.slice(begin..from));
+                    let whole = piece.slice(from..until);
+                    for part in json::set(&whole, &members, &[("usage", Edit::Remove)]) {
+                        left.push(part);
+                    }
+                    left.push(piece.slice(until..end));
+                }
+                // The data stands in several lines.
+                (Verdict::Cut(members), Cow::Owned(data)) => {
+                    let whole = Bytes::copy_from_slice(data);
+                    let data = json::set(&whole, &members, &[("usage", Edit::Remove)]);
+                    left.push(frame.with_data(&data.to_bytes()).into());
+                }
+            }
+        });
+        left.push(piece.slice(done..));
+    }
 }
 
 /// What happens to a frame.
@@ -58,14 +81,22 @@ enum Verdict {
 fn verdict(frame: &Frame<'_>) -> Option<Verdict> {
     let data = &*frame.data;
     memmem::find(data, USAGE)?;
-    let members = json::look(data).ok()?;
-    let usage = members.value(data, "usage")?;
-    if usage == b"null" {
+    let Ok(members) = json::look(data) else {
+        // A figure that is none, such as NaN, does not make the chunk another one.
+        let mended = loose::strict(data)?;
+        let members = json::look(&mended).ok()?;
+        return is_usage_alone(&mended, &members).then_some(Verdict::Drop);
+    };
+    if members.value(data, "usage")? == b"null" {
         return Some(Verdict::Cut(members));
     }
-    let choices = members.value(data, "choices")?;
-    let is_empty = json::elements(choices).is_some_and(|choices| choices.is_empty());
-    is_empty.then_some(Verdict::Drop)
+    is_usage_alone(data, &members).then_some(Verdict::Drop)
+}
+
+/// Whether the chunk states usage and carries no choice.
+fn is_usage_alone(data: &[u8], members: &Members) -> bool {
+    let choices = members.value(data, "choices").and_then(json::elements);
+    members.value(data, "usage").is_some() && choices.is_some_and(|choices| choices.is_empty())
 }
 
 /// The offset of `part` within `whole`.
@@ -80,11 +111,49 @@ const USAGE: &[u8] = b"\"usage\"";
 mod tests {
     use super::*;
 
+    /// However the stream is cut into chunks.
     #[track_caller]
     fn check(stream: &str, expected: &str) {
-        let pieces = Pieces::from(Bytes::copy_from_slice(stream.as_bytes()));
-        let left = hidden(pieces, 1 << 20).to_bytes();
-        assert_eq!(String::from_utf8_lossy(&left), expected);
+        for cut in 0..=stream.len() {
+            let (mut frames, mut hider) = (Frames::new(), Hider::default());
+            let mut left = Vec::new();
+            for chunk in [&stream[..cut], &stream[cut..]] {
+                let chunk = Bytes::copy_from_slice(chunk.as_bytes());
+                let pieces = frames.relay(&chunk, |_| {}).expect("short frames");
+                left.extend_from_slice(&hider.hidden(pieces, 1 << 20).to_bytes());
+            }
+            left.extend_from_slice(&frames.take_held());
+            assert_eq!(String::from_utf8_lossy(&left), expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn lines_may_end_as_they_like() {
+        for end in ["\n", "\r\n", "\r"] {
+            let lines = |text: &str| text.replace('\n', end);
+            check(
+                &lines(
+                    "data: {\"choices\":[{}]}\n\ndata: {\"choices\":[],\"usage\":{\"a\":1}}\n\ndata: [DONE]\n\n",
+                ),
+                &lines("data: {\"choices\":[{}]}\n\ndata: [DONE]\n\n"),
+            );
+        }
+    }
+
+    #[test]
+    fn data_may_stand_in_several_lines() {
+        check(
+            "id: 1\ndata: {\ndata: \"choices\":[{}],\ndata: \"usage\":null}\nretry: 3\n\ndata: {\ndata:\"choices\":[],\"usage\":{}}\n\n",
+            "id: 1\ndata: {\ndata: \"choices\":[{}]}\nretry: 3\n\n",
+        );
+    }
+
+    #[test]
+    fn a_figure_that_is_none_hides_nothing() {
+        check(
+            "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":NaN}}\n\ndata: [DONE]\n\n",
+            "data: [DONE]\n\n",
+        );
     }
 
     #[test]
