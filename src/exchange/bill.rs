@@ -6,7 +6,7 @@ use super::{Gateway, limits};
 use crate::outcome::UsageSource;
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
 use crate::protocol::written::Written;
-use crate::tokens::Direction;
+use crate::tokens::{Direction, Tokens};
 
 /// The bill of one request.
 #[derive(Debug, Default)]
@@ -179,14 +179,18 @@ pub(super) fn estimate(
     written: &Written,
 ) -> Usage {
     let model = model.unwrap_or(&admitted.model);
-    let answer = |text, beside| {
-        let tokens = &gateway.tokens;
-        tokens.measured(Direction::Answer, model, text, beside)
-    };
+    Usage {
+        input: limits::input(gateway, admitted),
+        ..of_answer(&gateway.tokens, model, written)
+    }
+}
+
+/// The same without the prompt.
+pub(super) fn of_answer(tokens: &Tokens, model: &str, written: &Written) -> Usage {
+    let answer = |text, beside| tokens.measured(Direction::Answer, model, text, beside);
     let reasoning = answer(written.reasoning(), 0);
     let pictures = written.media().saturating_mul(PICTURE);
     Usage {
-        input: limits::input(gateway, admitted),
         output: answer(written.text(), pictures).saturating_add(reasoning),
         reasoning,
         ..Usage::default()

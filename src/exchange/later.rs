@@ -11,11 +11,14 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use ahash::HashMap;
 
 use super::batches::{Batch, Batches};
+use super::bill;
 use crate::limits::Held;
 use crate::limits::ledger::{Attribution, Kind, Ledger, Note, Notes};
 use crate::moment::Moment;
 use crate::protocol::hub::units::Word;
 use crate::protocol::hub::usage::{Stated, Usage};
+use crate::protocol::written::Written;
+use crate::tokens::Tokens;
 
 /// The outstanding responses. Survives reloads.
 #[derive(Debug, Default)]
@@ -251,6 +254,20 @@ impl Response {
         };
         stated.extras.picture.size = self.video.unwrap_or_default();
         stated
+    }
+
+    /// What a finished response that does not state its use probably used, by what it holds. `None` = it holds
+    /// nothing: it failed, and costs nothing.
+    pub fn unstated(&self, tokens: &Tokens, written: &Written) -> Option<Stated> {
+        let model = self.who.model.as_deref().unwrap_or(&self.asked);
+        let usage = || Usage {
+            input: self.estimate.prompt(),
+            ..bill::of_answer(tokens, model, written)
+        };
+        (!written.is_empty()).then(|| Stated {
+            usage: usage(),
+            ..Stated::default()
+        })
     }
 
     /// Where its account tells of it.

@@ -2,8 +2,9 @@
 //! limits.
 //!
 //! Counting tokens uses no tokens and costs nothing, so limits do not apply to it, and a client at its limit can still
-//! ask how long its prompt is. A call of an endpoint that Weir does not interpret counts as one request, and with the
-//! tokens that its answer states.
+//! ask how long its prompt is. Files, what a vendor keeps, and moderations cost nothing either: they count as requests,
+//! and a spent budget does not keep them out. Any other call of an endpoint that Weir does not interpret counts as one
+//! request, and with the tokens that its answer states.
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
@@ -12,15 +13,17 @@ use jiff::Timestamp;
 
 use super::Gateway;
 use super::admit::Admitted;
+use super::asked;
 use super::operation::Endpoint;
 use super::refusal::Refusal;
+use super::side::Side;
 use super::sold;
 use crate::limits::{Limit, Limits, Permit, Standing, Used, Whom, nano_usd};
 use crate::moment::Moment;
 use crate::outcome::Unit;
+use crate::pricing::Asked;
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::{Extras, Usage};
-use crate::protocol::json;
 use crate::protocol::translate;
 use crate::tokens::Direction;
 
@@ -34,6 +37,10 @@ pub fn admit(
         return Ok(None);
     }
     let whom = admitted.whom(&gateway.limits);
+    if admitted.call.side.as_deref().is_some_and(Side::is_free) {
+        let admission = gateway.limits.admit_free(whom, at);
+        return admission.map(Some).map_err(Refusal::Limited);
+    }
     let estimate = if gateway.limits.need_estimate(whom) {
         estimate(gateway, admitted)
     } else {
@@ -46,30 +53,41 @@ pub fn admit(
 /// What a request is expected to use. The price is that of the most expensive model that an account may be asked for,
 /// without any cache: a mapping of model names must not evade a budget.
 pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Used {
-    let asked = sold::asked(admitted);
-    let usage = Usage {
-        input: input(gateway, admitted),
-        units: asked.usage.units,
-        output: match admitted.call.endpoint {
-            // A vector, a picture, a file: whatever it is, it is no text of the model's, but it may be text that is spoken.
-            Endpoint::Side => sold::read_aloud(asked.usage.units.characters),
-            _ => asked_output(admitted).map_or(USUAL_OUTPUT, |most| most.min(MOST_OUTPUT)),
+    let sold = sold::asked(admitted);
+    let (tier, region) = (asked::tier(admitted), asked::region(admitted));
+    let asked = Asked {
+        usage: Usage {
+            input: input(gateway, admitted),
+            units: sold.usage.units,
+            output: match admitted.call.endpoint {
+                // A vector, a picture, a file: whatever it is, it is no text of the model's, but it may be text that is spoken.
+                Endpoint::Side => sold::read_aloud(sold.usage.units.characters),
+                _ => asked::output(admitted)
+                    .map_or(USUAL_OUTPUT, |most| most.min(MOST_OUTPUT))
+                    .saturating_mul(asked::answers(admitted)),
+            },
+            ..Usage::default()
         },
-        ..Usage::default()
+        extras: Extras {
+            tools: asked::tools(admitted),
+            ..sold.extras
+        },
+        tier: tier.as_deref(),
+        region: region.as_deref(),
     };
-    let usd = dearest(gateway, admitted, &usage, &asked.extras)
-        .or_else(|| gateway.prices.most(&admitted.model, &usage, &asked.extras));
+    let usd =
+        dearest(gateway, admitted, &asked).or_else(|| gateway.prices.most(&admitted.model, &asked));
     Used {
-        usage,
+        usage: asked.usage,
         nano_usd: usd.map_or(0, nano_usd),
     }
 }
 
-/// The highest cost of `usage` at any account of the wanted pool or its fallbacks.
-fn dearest(gateway: &Gateway, admitted: &Admitted, usage: &Usage, extras: &Extras) -> Option<f64> {
+/// The highest cost of the request at any account of the wanted pool or its fallbacks.
+fn dearest(gateway: &Gateway, admitted: &Admitted, asked: &Asked<'_>) -> Option<f64> {
     let config = &gateway.config;
     let wanted = admitted.wanted_model();
-    let cost = |model: &str| gateway.prices.most(model, usage, extras);
+    let cost = |model: &str| gateway.prices.most(model, asked);
     let may_use = |pool: &usize| match &admitted.key.pools {
         Some(pools) => pools.contains(pool),
         None => true,
@@ -127,26 +145,6 @@ pub(super) fn learn(gateway: &Gateway, admitted: &Admitted, actual: u64, draw: u
     gateway
         .tokens
         .learn(Direction::Prompt, model, text, 0, part);
-}
-
-/// The longest answer that the client allows, in tokens.
-fn asked_output(admitted: &Admitted) -> Option<u64> {
-    let (body, members) = (&admitted.body, &admitted.members);
-    let first = |names: &[&str]| names.iter().find_map(|name| members.integer(body, name));
-    match admitted.call.dialect {
-        Dialect::Anthropic => first(&["max_tokens"]),
-        Dialect::OpenaiChat => first(&["max_completion_tokens", "max_tokens"]),
-        Dialect::OpenaiResponses => first(&["max_output_tokens"]),
-        Dialect::Gemini => {
-            let config = ["generationConfig", "generation_config"]
-                .iter()
-                .find_map(|name| members.value(body, name))?;
-            let members = json::scan(config).ok()?;
-            ["maxOutputTokens", "max_output_tokens"]
-                .iter()
-                .find_map(|name| members.integer(config, name))
-        }
-    }
 }
 
 /// The rate-limit headers of the dialect, for the requests and tokens of a minute, and Weir's own for the budget in USD

@@ -7,6 +7,7 @@
 //!
 //! Time, ids and random draws are arguments; bytes come in and go out. `proxy` drives the steps and does the I/O.
 pub mod admit;
+mod asked;
 pub mod attempt;
 mod attempt_maker;
 pub mod attempts;

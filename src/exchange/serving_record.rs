@@ -204,7 +204,12 @@ impl ServingRecord {
         let none = |(stated, _): (Stated, UsageSource)| stated.is_nothing();
         if order.is_aside() && stated.is_none_or(none) {
             if let (Some(claim), Some(false)) = (&mut self.claim, pending) {
-                // The response failed, and costs nothing.
+                let written = relaying.written();
+                let tokens = &order.gateway.tokens;
+                let response = claim.response();
+                if let Some(unstated) = response.and_then(|it| it.unstated(tokens, &written)) {
+                    self.bill.leave_asked(unstated);
+                }
                 claim.done();
             }
             return;

@@ -150,6 +150,19 @@ impl Side {
         }
     }
 
+    /// Whether the vendor charges nothing for it: it looks at something or deletes it, stores a file, cancels, or asks
+    /// whether a text is acceptable.
+    pub(super) fn is_free(&self) -> bool {
+        let path = &*self.path;
+        let stores = |path: &str| {
+            let family = path
+                .split('/')
+                .find(|part| !matches!(*part, "" | "v1" | "v1beta" | "v1alpha" | "upload"));
+            matches!(family, Some("files" | "uploads" | "moderations"))
+        };
+        self.method != Method::POST || path.ends_with("/cancel") || stores(path)
+    }
+
     /// Whether its answer may state usage.
     pub(super) fn tells(&self) -> bool {
         self.model != Place::Nowhere || self.makes_video()

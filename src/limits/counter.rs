@@ -36,17 +36,32 @@ pub(super) struct Counter {
 
 /// What is reserved for a request, and since when. Empty once the request is settled.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Reserved(Option<(Instant, Used)>);
+pub(super) struct Reserved {
+    estimate: Option<(Instant, Used)>,
+    /// Whether the request costs neither tokens nor money, so that only limits of requests apply.
+    is_free: bool,
+}
 
 impl Reserved {
     /// A reservation of `estimate` that counts from `at` on.
     pub fn new(estimate: Used, at: Instant) -> Self {
-        Self(Some((at, estimate)))
+        Self {
+            estimate: Some((at, estimate)),
+            is_free: false,
+        }
+    }
+
+    /// The reservation of a request that costs neither tokens nor money.
+    pub fn free(at: Instant) -> Self {
+        Self {
+            is_free: true,
+            ..Self::new(Used::default(), at)
+        }
     }
 
     /// The reserved amount in this unit.
     pub fn of(&self, unit: Unit) -> u64 {
-        self.0.map_or(0, |(_, estimate)| estimate.of(unit))
+        self.estimate.map_or(0, |(_, estimate)| estimate.of(unit))
     }
 }
 
@@ -77,6 +92,9 @@ impl Counter {
             let (Some(most), unit) = (caps.of(limit), limit.unit()) else {
                 continue;
             };
+            if wanted.is_free && unit != Unit::Requests {
+                continue;
+            }
             let amount = wanted.of(unit);
             let wait = match limit.span() {
                 Span::Now if self.at_once() >= most => None,
@@ -132,7 +150,7 @@ impl Counter {
             let Some(minute) = self.minutes.get_mut(unit as usize) else {
                 continue;
             };
-            match reserved.0 {
+            match reserved.estimate {
                 // Requests are counted when they are admitted, not when they end.
                 _ if unit == Unit::Requests => {}
                 Some((since, _)) if amount < reserve => {
@@ -146,7 +164,9 @@ impl Counter {
 
     /// Gives back the reservation of a request that was never settled. The request itself still counts.
     pub fn release(&mut self, reserved: &Reserved) {
-        let Some((at, _)) = reserved.0 else { return };
+        let Some((at, _)) = reserved.estimate else {
+            return;
+        };
         for unit in Unit::ALL {
             let reserve = reserved.of(unit);
             self.give_back(unit, reserve);

@@ -100,7 +100,15 @@ impl Limits {
 
     /// Admits a request of `whom`, if all of its limits allow it.
     pub fn admit(&self, whom: Whom, estimate: Used, at: Moment) -> Result<Permit, Refusal> {
-        let reserved = Reserved::new(estimate, at.now);
+        self.admit_with(Reserved::new(estimate, at.now), whom, at)
+    }
+
+    /// The same for a request that costs neither tokens nor money: only limits of requests apply to it.
+    pub fn admit_free(&self, whom: Whom, at: Moment) -> Result<Permit, Refusal> {
+        self.admit_with(Reserved::free(at.now), whom, at)
+    }
+
+    fn admit_with(&self, reserved: Reserved, whom: Whom, at: Moment) -> Result<Permit, Refusal> {
         // A subject without limits is counted without a lock, because its figures are not needed here.
         let subjects = self.of(whom);
         let subjects: SmallVec<[&Limited; 4]> =

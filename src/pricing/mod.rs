@@ -149,6 +149,19 @@ impl Quote<'_> {
     }
 }
 
+/// What a request asks for, before it is known what it gets.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// The tokens and pieces that it may take.
+    pub usage: Usage,
+    /// The searches that it allows, and the pictures that it wants.
+    pub extras: Extras,
+    /// The service tier or speed, by the vendor's name.
+    pub tier: Option<&'a str>,
+    /// The region of inference, by the vendor's name.
+    pub region: Option<&'a str>,
+}
+
 impl PriceTable {
     /// The catalogue under the `prices` of the configuration.
     pub fn new(prices: &[Price]) -> Self {
@@ -180,12 +193,17 @@ impl PriceTable {
         self.quote(model)?.bill(usage, tier, extras)
     }
 
-    /// USD for what a request may become: by its tokens or by its pieces, whichever costs more. `None` = no price is known.
-    pub fn most(&self, model: &str, usage: &Usage, extras: &Extras) -> Option<f64> {
+    /// USD for what a request may become: by its tokens or by its pieces, whichever costs more, and the fees of the
+    /// tools that the vendor runs for it. It may get the tier that it asks for or the ordinary one, whichever costs
+    /// more. `None` = no price is known.
+    pub fn most(&self, model: &str, asked: &Asked<'_>) -> Option<f64> {
         let quote = self.quote(model)?;
-        let by_token = quote.cost(usage, None, None);
+        let (usage, extras) = (&asked.usage, &asked.extras);
+        let ordinary = quote.cost(usage, None, None);
+        let by_token = ordinary.max(quote.cost(usage, asked.tier, asked.region));
         let by_unit = quote.units.cost(&usage.units, &extras.picture);
-        Some(by_unit.map_or(by_token, |usd| usd.max(by_token)))
+        let usd = by_unit.map_or(by_token, |usd| usd.max(by_token));
+        Some(usd + quote.terms.fees().cost(&extras.tools))
     }
 
     /// Whether speech of `model` is sold by the token rather than by the character. `None` = no price is known.
@@ -915,13 +933,22 @@ mod tests {
         assert_eq!(bill("whisper-1", spoken, None, "", ""), None);
         assert_eq!(bill("gpt-5", Usage::default(), None, "", ""), Some(0.0));
         // Before it is known how it will be stated, the dearer counts.
-        let asked = of([1, 0, 0, 0], 10);
-        let most = prices.most("gpt-image-1", &asked, &Extras::default());
-        assert_eq!(most, Some(0.042));
-        assert_eq!(
-            prices.most("gpt-5", &asked, &Extras::default()),
-            Some(12.5e-6)
-        );
+        let asked = Asked {
+            usage: of([1, 0, 0, 0], 10),
+            ..Asked::default()
+        };
+        assert_eq!(prices.most("gpt-image-1", &asked), Some(0.042));
+        assert_eq!(prices.most("gpt-5", &asked), Some(12.5e-6));
+        // A tier that is asked for may be refused: the ordinary price counts where it is higher.
+        let on = |tier| Asked {
+            tier: Some(tier),
+            ..asked
+        };
+        assert_eq!(prices.most("gpt-5", &on("flex")), Some(12.5e-6));
+        assert_eq!(prices.most("gpt-5", &on("priority")), Some(25e-6));
+        let mut searches = asked;
+        searches.extras.tools.web_searches = 2;
+        assert_eq!(prices.most("gpt-5", &searches), Some(0.02 + 12.5e-6));
     }
 
     #[test]

@@ -424,6 +424,114 @@ fn a_request_larger_than_the_whole_budget_is_refused_and_told_so() {
     assert_eq!(budget["seconds_to_empty"], Value::Null, "{budget}");
 }
 
+/// What multiplies an answer is reserved: each of these alone is larger than the budget, and one answer is not.
+#[test]
+fn what_multiplies_an_answer_is_reserved() {
+    let (chat, messages) = (sample(Dialect::OpenaiChat), sample(Dialect::Anthropic));
+    let gemini = sample(Dialect::Gemini);
+    let upstream = Upstream::start(move |request, wire| {
+        let target = request.target.as_str();
+        wire.json(
+            200,
+            match target {
+                _ if target.contains("/messages") => messages.answer,
+                _ if target.contains(":generate") => gemini.answer,
+                _ => chat.answer,
+            },
+        );
+    });
+    let entries = [(chat, "c"), (messages, "m"), (gemini, "g")];
+    let entries = entries.map(|(lines, name)| account(name, &lines, &upstream, ""));
+    let prices = "prices: [{ model: \"*\", input: 1, output: 1000, tiers: { fast: 6, priority: 3 }, regions: { us: 2 }, \
+                  tools: { web_search: 10 } }]";
+    let accounts = accounts(&entries);
+    let ask = |body: &str, path: &str| {
+        let weir = Weir::start(&format!(
+            "keys: [{{ name: team, key: \"{KEY}\", limits: {{ usd_per_day: 0.019 }} }}]\n{prices}\n{accounts}"
+        ));
+        weir.post(path, body).send().status
+    };
+    let model = gemini.path;
+    for (path, one, more) in [
+        (chat.path, "", "\"n\":3,"),
+        (
+            chat.path,
+            "\"service_tier\":\"flex\",",
+            "\"service_tier\":\"priority\",",
+        ),
+        (
+            messages.path,
+            "\"speed\":\"standard\",",
+            "\"speed\":\"fast\",",
+        ),
+        (messages.path, "", "\"inference_geo\":\"us\","),
+        (
+            messages.path,
+            "",
+            "\"tools\":[{\"type\":\"web_search_20250305\",\"name\":\"web_search\",\"max_uses\":5}],",
+        ),
+    ] {
+        let body = |more: &str| {
+            format!(
+                r#"{{{more}"model":"m","max_tokens":10,"messages":[{{"role":"user","content":"Hi"}}]}}"#
+            )
+        };
+        assert_eq!(
+            (ask(&body(one), path), ask(&body(more), path)),
+            (200, 429),
+            "{more}"
+        );
+    }
+    let legacy = |more: &str| format!(r#"{{{more}"model":"m","max_tokens":10}}"#);
+    for more in [
+        r#""prompt":["a","b","c"],"#,
+        r#""prompt":[[1],[2]],"n":2,"#,
+        r#""prompt":"a","best_of":3,"#,
+    ] {
+        assert_eq!(ask(&legacy(more), "/v1/completions"), 429, "{more}");
+    }
+    assert_eq!(ask(&legacy(r#""prompt":[1,2,3],"#), "/v1/completions"), 200);
+    let candidates = |count: u32| {
+        format!(
+            r#"{{"contents":[{{"parts":[{{"text":"Hi"}}]}}],"generationConfig":{{"maxOutputTokens":10,"candidateCount":{count}}}}}"#
+        )
+    };
+    assert_eq!(
+        (ask(&candidates(1), model), ask(&candidates(3), model)),
+        (200, 429)
+    );
+}
+
+#[test]
+fn what_is_free_stays_free_when_the_budget_is_spent() {
+    let lines = sample(Dialect::OpenaiChat);
+    let upstream = Upstream::json(200, lines.answer);
+    let prices = "prices: [{ model: gpt-5, input: 100000, output: 100000 }]";
+    let limits = "limits: { usd_per_day: 3, rpm: 8 }";
+    let weir = Weir::start(&limited(&lines, &upstream, limits, prices));
+    let ask = lines
+        .ask
+        .replace("\"model\"", "\"max_completion_tokens\":1,\"model\"");
+    weir.post(lines.path, &ask).send().is(200);
+    weir.post(lines.path, &ask).send().is(429);
+    for path in ["/v1/files", "/v1/batches", "/v1/videos"] {
+        weir.get(path).send().is(200);
+    }
+    weir.post("/v1/moderations", r#"{"input":"a heron"}"#)
+        .send()
+        .is(200);
+    weir.post(
+        "/v1/embeddings",
+        format!(r#"{{"model":"gpt-5","input":"{}"}}"#, "a heron ".repeat(50)),
+    )
+    .send()
+    .is(429);
+    // They are requests all the same.
+    for status in [200, 200, 200, 429] {
+        weir.get("/v1/files").send().is(status);
+    }
+}
+
 #[test]
 fn groups_and_everyone_share_a_limit() {
     let upstream = Upstream::json(200, lines().answer);

@@ -406,8 +406,16 @@ fn response(state: &str) -> String {
         }
         _ => "null",
     };
+    // It is done, and states no use.
+    let (state, output) = match state {
+        "unstated" => (
+            "completed",
+            r#"{"type":"message","id":"m","role":"assistant","status":"completed","content":[{"type":"output_text","text":"A heron stands in shallow water, and waits for a fish to come near.","annotations":[]}]}"#,
+        ),
+        state => (state, ""),
+    };
     format!(
-        r#"{{"id":"resp_1","object":"response","created_at":1,"status":"{state}","background":true,"error":null,"model":"gpt-5","output":[],"usage":{usage}}}"#
+        r#"{{"id":"resp_1","object":"response","created_at":1,"status":"{state}","background":true,"error":null,"model":"gpt-5","output":[{output}],"usage":{usage}}}"#
     )
 }
 
@@ -440,6 +448,16 @@ fn today(weir: &Weir) -> u64 {
         .expect("a number")
 }
 
+/// The line of a response that Weir itself asked for: after a minute.
+fn asked_for(weir: &Weir) -> Value {
+    let line = (0..900).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        let mut lines = weir.lines().into_iter();
+        lines.find(|line| line["via"] == "background")
+    });
+    line.expect("it asks after a minute")
+}
+
 #[test]
 fn a_response_of_the_background_is_booked_once_when_it_is_done() {
     let states = &["in_progress", "completed"];
@@ -468,14 +486,29 @@ fn a_response_of_the_background_that_fails_costs_nothing() {
 }
 
 #[test]
+fn a_response_of_the_background_that_states_no_use_is_estimated_once() {
+    let (_upstream, weir) = in_the_background(&["unstated"]);
+    for _ in 0..3 {
+        weir.get("/v1/responses/resp_1").send().is(200);
+    }
+    let (prompt, output, source) = booked(&weir);
+    assert_eq!(source, "estimated");
+    assert!(
+        prompt > 0 && (12..=20).contains(&output),
+        "{prompt} {output}"
+    );
+    assert_eq!(today(&weir), prompt + output);
+
+    let (_upstream, weir) = in_the_background(&["unstated"]);
+    let line = asked_for(&weir);
+    assert_eq!(line["usage_source"], "estimated", "{line}");
+    assert_eq!(today(&weir), prompt + output);
+}
+
+#[test]
 fn a_response_of_the_background_that_nobody_fetches_is_asked_for() {
     let (upstream, weir) = in_the_background(&["completed"]);
-    let line = (0..900).find_map(|_| {
-        std::thread::sleep(Duration::from_millis(100));
-        let mut lines = weir.lines().into_iter();
-        lines.find(|line| line["via"] == "background")
-    });
-    let line = line.expect("it asks after a minute");
+    let line = asked_for(&weir);
     assert_eq!(
         (&line["key"], &line["account"]),
         (&"team".into(), &"a".into())

@@ -15,6 +15,7 @@ use crate::outcome::{End, Outcome, UsageSource};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Stated;
 use crate::protocol::passthrough::{self, Video, VideoState};
+use crate::protocol::written::Written;
 use crate::proxy::clocks;
 use crate::proxy::upstream::probe;
 
@@ -122,8 +123,8 @@ struct Booking<'a> {
 
 /// What the account reports about a response.
 enum ResponseState {
-    /// The response is finished: what it used (`None` = not stated) and its service tier.
-    Done(Option<Stated>, Option<String>),
+    /// The response is finished: what it used (`None` = nothing, because it failed) and its service tier.
+    Done(Option<(Stated, UsageSource)>, Option<String>),
     /// The account does not know the response any more.
     Gone,
     NotYet,
@@ -134,13 +135,12 @@ async fn look(app: &App, snapshot: &Snapshot, mut claim: Claim) {
         return;
     };
     match ask(app, snapshot, response).await {
-        ResponseState::Done(Some(stated), tier) => {
-            let said = (stated, UsageSource::Reported);
-            book(app, snapshot, response, said, tier.as_deref());
+        ResponseState::Done(used, tier) => {
+            if let Some(used) = used {
+                book(app, snapshot, response, used, tier.as_deref());
+            }
             claim.done();
         }
-        // The response failed, and costs nothing.
-        ResponseState::Done(None, _) => claim.done(),
         ResponseState::Gone => {
             book(app, snapshot, response, estimated(response), None);
             claim.done();
@@ -172,24 +172,34 @@ async fn ask(app: &App, snapshot: &Snapshot, response: &Response) -> ResponseSta
     let asking = probe::get(account, upstreams, tokens, &app.connections, &path);
     match tokio::time::timeout(PATIENCE, asking).await {
         Ok(Ok((200..=299, body))) if response.video.is_some() => watch(&body),
-        Ok(Ok((200..=299, body))) => read(&body),
+        Ok(Ok((200..=299, body))) => {
+            let tokens = &snapshot.gateway.tokens;
+            read(&body, |written| response.unstated(tokens, written))
+        }
         Ok(Ok((404 | 410, _))) => ResponseState::Gone,
         _ => ResponseState::NotYet,
     }
 }
 
-fn read(body: &Bytes) -> ResponseState {
+/// `unstated` is the use of a finished response that states none.
+fn read(body: &Bytes, unstated: impl FnOnce(&Written) -> Option<Stated>) -> ResponseState {
     let answer = passthrough::read_answer(Dialect::OpenaiResponses, body);
     if answer.pending || answer.response_id.is_none() {
         return ResponseState::NotYet;
     }
-    ResponseState::Done(answer.usage, answer.service_tier)
+    let reported = answer.usage.map(|stated| (stated, UsageSource::Reported));
+    let used = reported.or_else(|| {
+        let written = passthrough::written_in(Dialect::OpenaiResponses, body);
+        Some((unstated(&written)?, UsageSource::Estimated))
+    });
+    ResponseState::Done(used, answer.service_tier)
 }
 
 fn watch(body: &[u8]) -> ResponseState {
     match Video::read(body) {
         Some(video) if video.state != VideoState::Pending => {
-            ResponseState::Done(video.used(), None)
+            let used = video.used().map(|stated| (stated, UsageSource::Reported));
+            ResponseState::Done(used, None)
         }
         _ => ResponseState::NotYet,
     }
@@ -274,7 +284,7 @@ mod tests {
     use super::*;
 
     fn said(body: &'static str) -> &'static str {
-        match read(&Bytes::from_static(body.as_bytes())) {
+        match read(&Bytes::from_static(body.as_bytes()), |_| None) {
             ResponseState::Done(Some(_), _) => "used",
             ResponseState::Done(None, _) => "nothing",
             ResponseState::Gone => "gone",

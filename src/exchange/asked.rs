@@ -1,0 +1,118 @@
+//! What a request asks for that multiplies its price: more than one answer, a faster tier, a region, tools of the vendor.
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::admit::Admitted;
+use super::operation::Endpoint;
+use crate::protocol::Dialect;
+use crate::protocol::hub::usage::Tools;
+use crate::protocol::json;
+
+/// The longest answer that the client allows, in tokens.
+pub(super) fn output(admitted: &Admitted) -> Option<u64> {
+    match admitted.call.dialect {
+        Dialect::Anthropic => integer(admitted, &["max_tokens"]),
+        Dialect::OpenaiChat => integer(admitted, &["max_completion_tokens", "max_tokens"]),
+        Dialect::OpenaiResponses => integer(admitted, &["max_output_tokens"]),
+        Dialect::Gemini => configured(admitted, &["maxOutputTokens", "max_output_tokens"]),
+    }
+}
+
+/// The number of answers that are generated and charged, at least 1.
+pub(super) fn answers(admitted: &Admitted) -> u64 {
+    let answers = match admitted.call.dialect {
+        Dialect::Anthropic | Dialect::OpenaiResponses => None,
+        Dialect::Gemini => configured(admitted, &["candidateCount", "candidate_count"]),
+        Dialect::OpenaiChat if admitted.call.endpoint == Endpoint::LegacyCompletions => {
+            // The best of several is chosen on the vendor's side, which charges them all.
+            let each = integer(admitted, &["n"]).max(integer(admitted, &["best_of"]));
+            Some(each.unwrap_or(1).saturating_mul(prompts(admitted)))
+        }
+        Dialect::OpenaiChat => integer(admitted, &["n"]),
+    };
+    answers.unwrap_or(1).clamp(1, MOST_ANSWERS)
+}
+
+/// The number of prompts of a legacy completion: a list holds prompts, or the tokens of one.
+fn prompts(admitted: &Admitted) -> u64 {
+    let (body, members) = (&admitted.body, &admitted.members);
+    let list = members
+        .value(body, "prompt")
+        .and_then(|value| value.strip_prefix(b"["));
+    let holds_prompts = list.is_some_and(|list| {
+        list.trim_ascii_start().starts_with(b"\"") || list.trim_ascii_start().starts_with(b"[")
+    });
+    let count = members.elements(body, "prompt").filter(|_| holds_prompts);
+    count.map_or(1, u64::from)
+}
+
+/// The service tier or speed, by the vendor's name in lower case.
+pub(super) fn tier(admitted: &Admitted) -> Option<String> {
+    let names: &[&str] = match admitted.call.dialect {
+        Dialect::Anthropic => &["speed"],
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => &["service_tier"],
+        Dialect::Gemini => &["serviceTier", "service_tier"],
+    };
+    let tier = names.iter().find_map(|name| text(admitted, name))?;
+    Some(tier.to_ascii_lowercase())
+}
+
+/// The region of inference.
+pub(super) fn region(admitted: &Admitted) -> Option<Cow<'_, str>> {
+    text(admitted, "inference_geo")
+}
+
+/// The searches of the web that the vendor may run: as many as the request allows, or one where it sets no bound.
+pub(super) fn tools(admitted: &Admitted) -> Tools {
+    let tools = admitted.members.value(&admitted.body, "tools");
+    let searches = tools.filter(|tools| memchr::memmem::find(tools, b"web_search").is_some());
+    let tools: Vec<Tool<'_>> = searches
+        .and_then(|tools| serde_json::from_slice(tools).ok())
+        .unwrap_or_default();
+    let searches = tools.iter().filter(|tool| tool.searches());
+    Tools {
+        web_searches: searches
+            .map(|tool| u64::from(tool.max_uses.unwrap_or(1)))
+            .sum(),
+        ..Tools::default()
+    }
+}
+
+/// As much of a declared tool as says whether the vendor runs it.
+#[derive(Deserialize)]
+struct Tool<'a> {
+    #[serde(borrow, rename = "type", default)]
+    kind: Option<Cow<'a, str>>,
+    #[serde(default)]
+    max_uses: Option<u32>,
+}
+
+impl Tool<'_> {
+    fn searches(&self) -> bool {
+        let kind = self.kind.as_deref();
+        kind.is_some_and(|kind| kind.starts_with("web_search"))
+    }
+}
+
+fn integer(admitted: &Admitted, names: &[&str]) -> Option<u64> {
+    let (body, members) = (&admitted.body, &admitted.members);
+    names.iter().find_map(|name| members.integer(body, name))
+}
+
+fn text<'a>(admitted: &'a Admitted, name: &str) -> Option<Cow<'a, str>> {
+    admitted.members.string(&admitted.body, name)
+}
+
+/// An integer in the configuration that Gemini's requests have.
+fn configured(admitted: &Admitted, names: &[&str]) -> Option<u64> {
+    let (body, members) = (&admitted.body, &admitted.members);
+    let config = ["generationConfig", "generation_config"]
+        .iter()
+        .find_map(|name| members.value(body, name))?;
+    let members = json::scan(config).ok()?;
+    names.iter().find_map(|name| members.integer(config, name))
+}
+
+/// More answers than any vendor gives.
+const MOST_ANSWERS: u64 = 2_048;
