@@ -148,16 +148,6 @@ impl Admitted {
     pub(super) fn wants_array(&self) -> bool {
         self.array
     }
-
-    /// Tokens to reserve in an account's own limit until the real use is known: one per four bytes.
-    pub fn estimated_tokens(&self) -> u64 {
-        match self.call.endpoint {
-            Endpoint::Count => 0,
-            // A body that is not JSON is not text.
-            Endpoint::Side if self.members.is_empty() => 0,
-            _ => self.body.len() as u64 / 4,
-        }
-    }
 }
 
 /// Finds the client of a request without a client certificate.

@@ -23,6 +23,7 @@ use crate::moment::Moment;
 use crate::outcome::Unit;
 use crate::pricing::Asked;
 use crate::protocol::Dialect;
+use crate::protocol::hub::context::BYTES_PER_TOKEN;
 use crate::protocol::hub::usage::{Extras, Usage};
 use crate::protocol::translate;
 use crate::tokens::Direction;
@@ -127,6 +128,18 @@ pub(super) fn input(gateway: &Gateway, admitted: &Admitted) -> u64 {
     let tokens = gateway.tokens.measured(Direction::Prompt, model, text, 0);
     // The text between the sampled pieces is assumed to be similar.
     tokens.saturating_mul(admitted.body.len() as u64) / (*bytes).max(1)
+}
+
+/// The tokens to reserve in an account's own limit until the real use is known. Where no account has one, they only
+/// serve to compare prices, and bytes are enough.
+pub(super) fn of_account(gateway: &Gateway, admitted: &Admitted) -> u64 {
+    match admitted.call.endpoint {
+        Endpoint::Count => 0,
+        // A body that is not JSON is not text.
+        Endpoint::Side if admitted.members.is_empty() => 0,
+        _ if gateway.counts_tokens => input(gateway, admitted),
+        _ => admitted.body.len() as u64 / BYTES_PER_TOKEN,
+    }
 }
 
 /// Learns how many tokens the prompt really had, if it is a prompt that is estimated: from every one while little is

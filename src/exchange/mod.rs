@@ -84,6 +84,8 @@ pub struct Gateway {
     pub prices: PriceTable,
     /// Whether the accounts speak more than one dialect, so that a conversation may have been translated before.
     pub mixed: bool,
+    /// Whether an account has a limit of tokens, so that prompts are estimated with care.
+    pub counts_tokens: bool,
     pub pool: Pool,
     /// What has been learnt about counting tokens. Survives reloads.
     pub tokens: Arc<Tokens>,
@@ -113,8 +115,10 @@ impl Gateway {
             .filter(|_| config.responses.is_some())
             .map(|before| Arc::clone(&before.store))
             .unwrap_or_default();
+        let mut limits = config.accounts.iter().map(|account| &account.limits);
         Self {
             mixed,
+            counts_tokens: limits.any(|limits| limits.tpm.is_some()),
             store,
             keys: KeyIndex::new(&config),
             limits: Limits::of_config(&config, before.map(|before| &before.limits)),
@@ -144,6 +148,7 @@ impl Gateway {
             limits: self.limits.shadow(),
             prices: PriceTable::new(&self.config.prices),
             mixed: self.mixed,
+            counts_tokens: self.counts_tokens,
             pool: self.pool.shadow(),
             // An estimate of a prompt changes nothing, so this is shared.
             tokens: Arc::clone(&self.tokens),

@@ -1,6 +1,7 @@
 //! Where a request is tried next: tracks what was tried, what may happen only once, and how long it has waited.
 use std::time::{Duration, Instant};
 
+use super::limits;
 use super::order::Order;
 use super::refusal::Refusal;
 use super::side::Side;
@@ -87,7 +88,7 @@ impl Search {
             previous_response: admitted.previous_response.as_deref(),
             tried: &self.tried,
             prices: Some(&order.gateway.prices),
-            tokens: admitted.estimated_tokens(),
+            tokens: limits::of_account(&order.gateway, admitted),
             draw,
             insist: self.eased >= LONGEST_EASE,
         }

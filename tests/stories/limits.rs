@@ -533,6 +533,28 @@ fn what_is_free_stays_free_when_the_budget_is_spent() {
 }
 
 #[test]
+fn a_picture_does_not_fill_the_limit_of_an_account() {
+    let lines = sample(Dialect::OpenaiChat);
+    // Answers when both are there.
+    let both = std::sync::Barrier::new(2);
+    let upstream = Upstream::start(move |_, wire| {
+        both.wait();
+        wire.json(200, lines.answer);
+    });
+    let entry = account("a", &lines, &upstream, ", limits: { tpm: 20000 }");
+    let weir = Weir::start(&accounts(&[entry]));
+    let picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ".repeat(1_500);
+    let ask = format!(
+        r#"{{"model":"gpt-5","messages":[{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{picture}"}}}}]}}]}}"#
+    );
+    let statuses = std::thread::scope(|scope| {
+        let clients = [(); 2].map(|()| scope.spawn(|| weir.post(lines.path, &ask).send().status));
+        clients.map(|client| client.join().expect("no panic"))
+    });
+    assert_eq!(statuses, [200, 200]);
+}
+
+#[test]
 fn groups_and_everyone_share_a_limit() {
     let upstream = Upstream::json(200, lines().answer);
     let account = accounts(&[account("a", &lines(), &upstream, "")]);

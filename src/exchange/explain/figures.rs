@@ -88,7 +88,7 @@ pub(super) fn reserved(gateway: &Gateway, admitted: &Admitted) -> ReservedPart {
         && gateway.limits.need_estimate(admitted.whom(&gateway.limits));
     let estimate = counted.then(|| limits::estimate(gateway, admitted));
     ReservedPart {
-        account_tokens: admitted.estimated_tokens(),
+        account_tokens: limits::of_account(gateway, admitted),
         tokens: estimate.map(|estimate| estimate.usage.total()),
         usd: estimate.map(|estimate| estimate.nano_usd as f64 / 1e9),
     }
