@@ -93,6 +93,11 @@ impl AppendFile {
         &self.path
     }
 
+    /// Whether the file is still at its path.
+    pub fn is_there(&self) -> bool {
+        is_at(&self.file, &self.path)
+    }
+
     /// Whether the file has more than `max_size` bytes, and more than twice as many as when it was last rewritten.
     pub fn is_long(&self, max_size: u64) -> bool {
         let length = self.length();

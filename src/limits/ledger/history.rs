@@ -66,7 +66,9 @@ impl History {
     /// Appends the sums of one day, and removes from `sums` what was written.
     fn append_day(&mut self, day: Date, sums: &mut Vec<(Attribution, Totals)>) -> io::Result<()> {
         let first = day.first_of_month();
-        if self.open.as_ref().is_none_or(|(month, _)| *month != first) {
+        let is_open = |(month, file): &(Date, AppendFile)| *month == first && file.is_there();
+        // Somebody may have removed the file, or the directory: a new file names every attribution again.
+        if !self.open.as_ref().is_some_and(is_open) {
             match fs::create_dir(&self.directory) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
@@ -277,6 +279,21 @@ mod tests {
         keep: 400,
         max_size: 1 << 30,
     };
+
+    #[test]
+    fn a_history_that_is_removed_begins_anew() {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join("ledger");
+        let mut history = History::new(&path, MUCH);
+        write(&mut history, "2026-11-01", &[used("a", "m", 1)]);
+        std::fs::remove_file(directory(&path).join("2026-11")).expect("it is there");
+        write(&mut history, "2026-11-01", &[used("a", "m", 2)]);
+        let by = [Dimension::Key, Dimension::Model];
+        assert_eq!(requests(&path, "2026-01-01", &by), [("a/m".to_owned(), 2)]);
+        std::fs::remove_dir_all(directory(&path)).expect("it is there");
+        write(&mut history, "2026-11-01", &[used("a", "m", 4)]);
+        assert_eq!(requests(&path, "2026-01-01", &by), [("a/m".to_owned(), 4)]);
+    }
 
     #[test]
     fn a_report_groups_days_of_several_months_and_processes() {
