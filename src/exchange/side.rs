@@ -215,7 +215,7 @@ impl Side {
 
     /// Whether the request may be sent again after a byte of it was sent, because nothing can be created twice.
     pub fn is_repeatable(&self) -> bool {
-        self.model != Place::Nowhere || self.method == Method::GET
+        (self.model != Place::Nowhere && !self.makes_video()) || self.method == Method::GET
     }
 }
 

@@ -191,6 +191,10 @@ impl Compiler<'_, '_> {
 }
 
 /// `Some(None)` = nothing is stored.
+#[expect(
+    clippy::option_option,
+    reason = "a fault is something else than a store that is turned off"
+)]
 pub(super) fn responses(
     section: &Section<raw::responses::Responses>,
 ) -> Option<Option<ResponseStore>> {

@@ -53,6 +53,20 @@ impl Glob {
         Self::build(pattern, true)
     }
 
+    /// Whether this pattern certainly matches everything that `other` matches. Patterns are compared only in simple
+    /// cases.
+    pub fn hides(&self, other: &Self) -> bool {
+        let is_plain = |text: &str| !text.contains(['*', '?', '[', '{', '\\']);
+        let (one, other_text) = (self.pattern(), other.pattern());
+        if one == other_text || is_plain(other_text) {
+            return one == other_text || self.is_match(other_text);
+        }
+        match one.strip_suffix('*') {
+            Some(prefix) => is_plain(prefix) && other_text.starts_with(prefix),
+            None => false,
+        }
+    }
+
     /// Whether the whole of `text` matches.
     pub fn is_match(&self, text: &str) -> bool {
         self.alternatives
