@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use super::{BAD_CONFIGURATION, ConfigFile, failure, print, print_faults};
 use crate::config;
 
-/// What is checked.
+/// The arguments of `weir check`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Check {
     #[command(flatten)]

@@ -21,7 +21,7 @@ use crate::proxy::clocks;
 pub(super) struct Explain {
     #[command(flatten)]
     file: ConfigFile,
-    /// Where the request would be sent, with its query [default: told by the body, and said]
+    /// Where the request would be sent, with its query [default: inferred from the body, and reported]
     #[arg(long, value_name = "P")]
     path: Option<String>,
     /// A header of the request, `NAME: VALUE`; repeat for several

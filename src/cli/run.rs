@@ -10,7 +10,7 @@ use crate::keys;
 use crate::proxy::reload::Source;
 use crate::proxy::server::{Inherited, Server, StartError, Until};
 
-/// How it is run.
+/// The arguments of `weir run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
     #[command(flatten)]

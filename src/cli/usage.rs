@@ -26,8 +26,8 @@ pub(super) struct Usage {
         conflicts_with = "prometheus"
     )]
     ledger: Option<PathBuf>,
-    /// Instead of a ledger, the Prometheus that scrapes every Weir of a fleet: its base URL. It knows days; group and project each
-    /// alone; key, model and account together (of models and accounts no requests)
+    /// Instead of a ledger, the Prometheus that scrapes every Weir of a fleet: its base URL. It groups
+    /// by day; by group alone or project alone; or by key, model and account together (without counts of requests by model and account)
     #[arg(long, value_name = "URL", conflicts_with = "focus")]
     prometheus: Option<String>,
     /// The environment variable that holds the token for that Prometheus

@@ -15,7 +15,7 @@ use crate::config::raw::values::{Number, Text};
 use crate::config::yaml::at::At;
 use crate::config::yaml::decode::{Field, Map};
 use crate::config::{
-    Glob, LongPrice, MediaPrices, OwnPrices, Price, PriceTerms, TierPrice, ToolPrices, UnitPrices,
+    LongPrice, MediaPrices, OwnPrices, Price, PriceTerms, TierPrice, ToolPrices, UnitPrices,
 };
 
 /// USD for one unit of each currency, by code.
@@ -395,6 +395,7 @@ const OLD_DAYS: i32 = 92;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Glob;
 
     #[test]
     fn a_price_that_never_counts_is_found() {

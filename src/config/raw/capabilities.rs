@@ -23,7 +23,7 @@ Capabilities {
     reasoning_modes: Field<Vec<Field<Word<Modes>>>>,
     /// The levels of effort; an empty list = none.
     reasoning_efforts: Field<Vec<Field<Word<Effort>>>>,
-    /// Whether it reasons when nothing is said.
+    /// Whether the model reasons when the request does not mention reasoning.
     reasoning_by_default: Field<Boolean>,
     /// Whether reasoning stays hidden unless its display is asked for.
     reasoning_hidden: Field<Boolean>,

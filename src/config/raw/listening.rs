@@ -14,7 +14,7 @@ Listener {
     addr: Needed<Address>,
     /// Certificate and key; absent = plain text.
     tls: Field<Tls>,
-    /// The PROXY protocol (HAProxy), which every connection from `server.trusted_proxies` begins with; others are closed. Absent = none does.
+    /// The version of the PROXY protocol (HAProxy) with which every connection begins. Only connections from `server.trusted_proxies` are accepted. Absent = connections do not begin with it.
     proxy_protocol: Field<Word<ProxyProtocol>>,
     /// Connections at once. Absent = as many as the descriptors of the process allow.
     max_connections: Field<Whole> = connections(),
@@ -29,7 +29,7 @@ Tls {
     key: Needed<FilePath>,
     /// The oldest version of TLS that is spoken.
     min_version: Setting<Word<TlsVersion>> = Word::or(TlsVersion::V12),
-    /// The authorities, PEM, whose client certificates are accepted. For clients one is asked for, not demanded: `keys[].certificate` says whom it makes of them. The admin plane then answers nobody without one but on /livez and /readyz. Absent = none is asked for.
+    /// The certificate authorities, PEM, whose client certificates are accepted. A client may connect without one; with one it is the key whose `keys[].certificate` names it. The admin plane then answers only clients with a certificate, except on /livez and /readyz. Absent = no certificate is requested.
     client_ca: Field<FilePath>,
 });
 

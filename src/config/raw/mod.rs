@@ -98,7 +98,7 @@ Raw {
     capabilities: Field<Vec<Field<Capabilities>>>,
     /// Failover.
     retry: Section<Retry>,
-    /// Signs of life for clients that wait for a stream.
+    /// Keep-alives for clients that wait for a stream.
     keepalive: Section<Keepalive>,
     /// For clients of OpenAI Responses.
     responses: Section<Responses>,
@@ -219,7 +219,7 @@ Retry {
 });
 
 mapping!("the settings of keep-alives"
-/// Signs of life for clients that wait for a stream.
+/// Keep-alives for clients that wait for a stream.
 Keepalive {
     /// How long after a request the first one goes out if the upstream has not begun to answer: from 1s to 1h, or `off`. From then on the answer has the status 200, and a later failure is an event of the stream.
     before_head: Setting<Patience> = Patience::or(Some(seconds(45))),

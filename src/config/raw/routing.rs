@@ -20,7 +20,7 @@ Pool {
     accounts: Field<Vec<Field<Name>>>,
     /// How to choose within a priority.
     select: Setting<Word<Select>> = Word::or(Select::Weighted),
-    /// What keeps to one account while that is usable.
+    /// Requests with the same value of this keep to one account while it is usable.
     affinity: Setting<Word<AffinityBy>> = Word::or(AffinityBy::Session),
     /// The pool to try when every account here is out.
     fallback: Field<Name>,
@@ -71,7 +71,7 @@ When {
 });
 
 mapping!("a key: `{ name: NAME, sha256: DIGEST }`"
-/// Who may call. Either `sha256` or `key`, or `certificate`, or it and one of them.
+/// A client key. It needs `sha256`, `key` or `certificate`; `certificate` may stand beside one of the other two.
 ClientKey {
     /// Unique. A label of metrics.
     name: Needed<Name>,
@@ -79,7 +79,7 @@ ClientKey {
     sha256: Field<Sha256>,
     /// The key itself.
     key: Field<RawSecret>,
-    /// The client certificate that it is presented with, on a listener with `tls.client_ca`. Without `sha256` and `key` the certificate is all that it takes; with one of them it takes both.
+    /// The client certificate of the caller, on a listener with `tls.client_ca`. Without `sha256` and `key`, the certificate alone identifies the caller; beside one of them, both are required.
     certificate: Field<ClientCertificate>,
     /// A label for reports, and for limits shared by a group.
     group: Field<Name>,
