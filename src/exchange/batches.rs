@@ -11,7 +11,7 @@ use ahash::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Gateway;
+use super::{Gateway, bill};
 use crate::limits::ledger::{Attribution, Kind, Note};
 use crate::limits::nano_usd;
 use crate::protocol::Dialect;
@@ -236,7 +236,7 @@ impl Reader {
             ..stated.extras
         };
         let prices = &self.gateway.prices;
-        let price = |model: &str| prices.bill(model, &stated.usage, Some(TIER), &extras);
+        let price = |model: &str| bill::usd_by(prices, model, &stated.usage, Some(TIER), &extras);
         let usd = model.as_deref().and_then(price).map(nano_usd);
         let known = self.sums.iter().position(|sum| sum.who.model == model);
         // Real batches use one model. Beyond `MOST_MODELS`, the rest is added to the last one.

@@ -4,6 +4,7 @@
 use super::admit::Admitted;
 use super::{Gateway, limits};
 use crate::outcome::UsageSource;
+use crate::pricing::PriceTable;
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
 use crate::protocol::written::Written;
 use crate::tokens::Direction;
@@ -167,8 +168,32 @@ impl Bill {
         };
         let hidden = !written.reasoning().is_empty() && usage.reasoning == 0;
         let all = !hidden && written.media() == 0 && !written.text().is_empty();
+        let advised = self.extras.advised.map(|advised| advised.usage);
+        let usage = usage.without(&advised.unwrap_or_default());
         all.then_some(usage.output.saturating_sub(usage.reasoning))
     }
+}
+
+/// USD for one answer of `model`. What an advisor wrote costs what its own model costs, or as much as the answer where
+/// that has no price. `None` = no price is known.
+pub(super) fn usd_by(
+    prices: &PriceTable,
+    model: &str,
+    usage: &Usage,
+    tier: Option<&str>,
+    extras: &Extras,
+) -> Option<f64> {
+    let Some(advised) = extras.advised.filter(|_| extras.nano_usd.is_none()) else {
+        return prices.bill(model, usage, tier, extras);
+    };
+    let answer = prices.bill(model, &usage.without(&advised.usage), tier, extras)?;
+    // A speed is the answer's own.
+    let same = Extras {
+        region: extras.region,
+        ..Extras::default()
+    };
+    let price = |model: &str| prices.bill(model, &advised.usage, tier, &same);
+    Some(answer + price(advised.model.as_str()).or_else(|| price(model))?)
 }
 
 /// The probable use for an answer of which `written` was seen. `model` is the upstream's name.

@@ -5,7 +5,8 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::peek::{Text, lenient, type_of};
+use super::hosted::tools_in;
+use super::peek::{Text, lenient};
 use super::state::state_of;
 use super::{Ending, Tap, content};
 use crate::protocol::Dialect;
@@ -260,37 +261,6 @@ impl Object<'_> {
     fn value(&self, name: &str) -> Option<&[u8]> {
         self.members.value(self.body, name)
     }
-}
-
-/// The calls of hosted tools among the items of a response. `given` are the tools of the request, which the response
-/// repeats.
-pub(super) fn tools_in(output: &[u8], given: Option<&[u8]>) -> Tools {
-    let mut tools = Tools::default();
-    for item in json::elements(output).unwrap_or_default() {
-        let item = output.get(item).unwrap_or_default();
-        match type_of(item).as_deref() {
-            Some("web_search_call") => tools.web_searches += 1,
-            Some("file_search_call") => tools.file_searches += 1,
-            Some("code_interpreter_call") => tools.code_sessions += 1,
-            _ => {}
-        }
-    }
-    // All calls in one container are one session.
-    tools.code_sessions = tools.code_sessions.min(1);
-    // A call does not state which of the two search tools it used; a response has only one of them.
-    if tools.web_searches > 0 && given.is_some_and(has_preview) {
-        tools.web_search_previews = std::mem::take(&mut tools.web_searches);
-    }
-    tools
-}
-
-/// Whether the older search tool is among these: `web_search_preview`, possibly followed by a date.
-fn has_preview(given: &[u8]) -> bool {
-    let items = json::elements(given).unwrap_or_default();
-    items.into_iter().any(|item| {
-        let item = given.get(item).unwrap_or_default();
-        type_of(item).is_some_and(|kind| kind.starts_with("web_search_preview"))
-    })
 }
 
 /// The tools behind the candidates of a Gemini answer or event: every query to Google Search, and one query to Google

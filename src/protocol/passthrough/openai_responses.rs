@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Number, json};
 
 use super::Facts;
-use super::answer::tools_in;
+use super::hosted::tools_in;
 use super::peek::{self, Needle, Text, lenient};
 use super::state::state_of;
 use crate::protocol::Dialect;

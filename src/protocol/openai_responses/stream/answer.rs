@@ -293,6 +293,9 @@ impl Answer {
             Rest::End(opaque) => on(Event::ReasoningEnd(opaque)).map(|()| false),
             Rest::Text(text) => on(Event::TextDelta(Cow::Owned(text))).map(|()| true),
             Rest::All => {
+                if response::is_search(whole) {
+                    self.tally.search();
+                }
                 for block in &blocks {
                     self.tally.note(block);
                     replay::block(at, block, on)?;
