@@ -203,7 +203,14 @@ pub(super) fn estimate(
     model: Option<&str>,
     written: &Written,
 ) -> Usage {
-    let model = model.unwrap_or(&admitted.model);
+    Usage {
+        input: limits::input(gateway, admitted),
+        ..estimate_of_answer(gateway, model.unwrap_or(&admitted.model), written)
+    }
+}
+
+/// The probable use for what `model` wrote, without its prompt.
+pub(super) fn estimate_of_answer(gateway: &Gateway, model: &str, written: &Written) -> Usage {
     let answer = |text, beside| {
         let tokens = &gateway.tokens;
         tokens.measured(Direction::Answer, model, text, beside)
@@ -211,7 +218,6 @@ pub(super) fn estimate(
     let reasoning = answer(written.reasoning(), 0);
     let pictures = written.media().saturating_mul(PICTURE);
     Usage {
-        input: limits::input(gateway, admitted),
         output: answer(written.text(), pictures).saturating_add(reasoning),
         reasoning,
         ..Usage::default()
