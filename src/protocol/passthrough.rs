@@ -26,6 +26,7 @@ mod answer;
 mod anthropic;
 mod content;
 mod elements;
+mod front;
 mod gemini;
 mod hosted;
 mod openai_chat;
@@ -37,7 +38,10 @@ mod state;
 mod trade;
 mod unasked;
 mod video;
-pub use answer::{Answer, read_answer, tier_near_end, usage_near_end, written_in};
+pub use answer::{
+    Answer, read_answer, tier_near_end, tier_near_start, usage_near_end, usage_near_start,
+    written_in,
+};
 pub(in crate::protocol) use elements::Elements;
 pub use hosted::is_visit;
 use phase::Phase;

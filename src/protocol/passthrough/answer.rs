@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::hosted::tools_in;
-use super::peek::{Text, lenient};
+use super::peek::{Text, lenient, object};
 use super::state::state_of;
-use super::{Ending, Tap, content};
+use super::{Ending, Tap, content, front};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, ParsedError};
 use crate::protocol::hub::stated::{AnthropicUsage, ChatUsage, GeminiUsage, ResponsesUsage};
@@ -86,13 +86,35 @@ pub fn read_answer(dialect: Dialect, body: &[u8]) -> Answer {
 /// The usage in the last bytes of an answer that was too large to keep: in every dialect it comes after the content.
 /// The last match counts, so that content which quotes an answer is not mistaken for it.
 pub fn usage_near_end(dialect: Dialect, end: &[u8]) -> Option<Stated> {
-    let name: &[u8] = match dialect {
-        Dialect::Gemini => b"\"usageMetadata\"",
-        Dialect::Anthropic | Dialect::OpenaiChat | Dialect::OpenaiResponses => b"\"usage\"",
-    };
-    let at = memmem::rfind(end, name)?;
+    let name = format!("\"{}\"", usage_name(dialect));
+    let at = memmem::rfind(end, name.as_bytes())?;
     let rest = end.get(at + name.len()..)?.trim_ascii_start();
-    let value = rest.strip_prefix(b":")?;
+    usage_at(dialect, rest.strip_prefix(b":")?)
+}
+
+/// The usage in the first bytes of such an answer, for servers that state it before the content.
+pub fn usage_near_start(dialect: Dialect, start: &[u8]) -> Option<Stated> {
+    usage_at(dialect, front::value(start, usage_name(dialect))?)
+}
+
+/// The service tier in the first bytes of such an answer.
+pub fn tier_near_start(start: &[u8]) -> Option<String> {
+    let value = front::value(start, "service_tier")?;
+    first::<Text<'_>>(value).map(|text| text.0.into_owned())
+}
+
+const fn usage_name(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Gemini => "usageMetadata",
+        Dialect::Anthropic | Dialect::OpenaiChat | Dialect::OpenaiResponses => "usage",
+    }
+}
+
+/// The usage at the beginning of `value`; `None` = there is none, or it is not complete.
+fn usage_at(dialect: Dialect, value: &[u8]) -> Option<Stated> {
+    if !value.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
     match dialect {
         Dialect::Anthropic => first::<AnthropicUsage>(value).map(Stated::from),
         Dialect::Gemini => first::<GeminiUsage>(value).map(Stated::from),
@@ -255,7 +277,7 @@ impl Object<'_> {
     }
 
     fn read<'a, T: Deserialize<'a>>(&'a self, name: &str) -> Option<T> {
-        serde_json::from_slice(self.value(name)?).ok()
+        object(self.value(name)?)
     }
 
     fn value(&self, name: &str) -> Option<&[u8]> {

@@ -231,7 +231,7 @@ struct Response<'a> {
     store: Option<bool>,
     #[serde(default, deserialize_with = "lenient")]
     background: Option<bool>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "peek::usage")]
     usage: Option<ResponsesUsage>,
     #[serde(borrow)]
     output: Option<&'a RawValue>,

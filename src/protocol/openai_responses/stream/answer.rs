@@ -17,6 +17,7 @@ use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::{Event, Start};
 use crate::protocol::hub::read::json;
 use crate::protocol::hub::replay;
+use crate::protocol::hub::response::Spent;
 
 /// The state of the answer.
 #[derive(Debug)]
@@ -100,6 +101,11 @@ impl Answer {
                 return Ok(true);
             }
             b"failed" | b"cancelled" => {
+                // What a response has used by then is billed.
+                let event = serde_json::from_slice::<LifecycleIn<'_>>(data).ok();
+                if let Some(event) = event {
+                    self.tell_usage(&event.response, on)?;
+                }
                 on(Event::Error(error::of_failed(data)))?;
                 return Ok(true);
             }
@@ -363,13 +369,24 @@ impl Answer {
         if cut {
             self.tally.called(false);
         }
-        if let Some(mut spent) = response::spent(response) {
-            spent.web_searches = self.tally.searches();
-            on(Event::Usage(spent))?;
-        }
+        self.tell_usage(response, on)?;
         let stop = self.tally.stop(response::stop(response))?;
         on(Event::Stop(stop))?;
         on(Event::End)
+    }
+
+    fn tell_usage(
+        &self,
+        response: &ResponseIn<'_>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let Some(spent) = response::spent(response) else {
+            return Ok(());
+        };
+        on(Event::Usage(Spent {
+            web_searches: self.tally.searches(),
+            ..spent
+        }))
     }
 
     /// Emits what the whole answer contains and no earlier event did.
