@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Gateway, bill};
+use super::{Gateway, charge};
 use crate::limits::ledger::{Attribution, Kind, Note};
 use crate::limits::nano_usd;
 use crate::protocol::Dialect;
@@ -242,7 +242,7 @@ impl Reader {
             .or(self.batch.who.model.as_deref())
             .unwrap_or_default();
         let written = passthrough::written_in(dialect, body);
-        let guess = bill::estimate_of_answer(&self.gateway, model, &written);
+        let guess = charge::estimate(&self.gateway, model, &written);
         Stated {
             usage: stated.usage.and(guess),
             ..stated
@@ -258,7 +258,7 @@ impl Reader {
             ..stated.extras
         };
         let prices = &self.gateway.prices;
-        let price = |model: &str| bill::usd_by(prices, model, &stated.usage, Some(TIER), &extras);
+        let price = |model: &str| charge::usd(prices, model, &stated.usage, Some(TIER), &extras);
         let usd = model.as_deref().and_then(price).map(nano_usd);
         let known = self.sums.iter().position(|sum| sum.who.model == model);
         // Real batches use one model. Beyond `MOST_MODELS`, the rest is added to the last one.

@@ -14,6 +14,7 @@ mod awaited;
 pub mod batches;
 mod bill;
 mod catalogue;
+mod charge;
 mod codex;
 mod counting;
 mod echo;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::advised::Advisor;
+use super::advisor::Advisor;
 use super::usage;
 use number::{Figure, IMPOSSIBLE};
 

@@ -5,6 +5,7 @@
 //! number in any form that a compatible server may write; a missing number counts as not stated. Impossible numbers are
 //! rejected: see [`Stated`].
 mod anthropic;
+mod creation;
 mod gemini;
 mod iterations;
 

@@ -1,5 +1,5 @@
 //! Token usage in exclusive buckets (a token is in exactly one of them), and other quantities that affect a price.
-use super::advised::Advised;
+use super::advisor::Advisor;
 use super::units::{Picture, Units};
 
 /// The usage of one exchange. `input` excludes everything cached; `output` includes `reasoning`.
@@ -144,6 +144,24 @@ pub struct Media {
     pub audio_output: u64,
     /// A part of `Usage::output`.
     pub image_output: u64,
+}
+
+/// The tokens of an advisor, which are a part of the answer's usage and cost what its own model costs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Advised {
+    pub model: Advisor,
+    pub usage: Usage,
+}
+
+impl Advised {
+    /// The sum. An answer has one advisor, so the first model is that of both.
+    #[must_use]
+    pub const fn and(self, more: Self) -> Self {
+        Self {
+            model: self.model,
+            usage: self.usage.and(more.usage),
+        }
+    }
 }
 
 impl Stated {

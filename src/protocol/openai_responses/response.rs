@@ -45,10 +45,7 @@ pub fn decode(body: &[u8]) -> Result<Response, Violation> {
     };
     Ok(Response {
         stop: stop.given(Calls::among(&blocks)),
-        spent: spent(&answer).map(|spent| Spent {
-            web_searches: searches,
-            ..spent
-        }),
+        spent: spent(&answer, searches),
         id: answer.id.map(|id| id.to_owned()),
         model: answer.model.map(|model| model.to_owned()),
         blocks,
@@ -187,13 +184,13 @@ pub(super) fn stop(response: &ResponseIn<'_>) -> Stop {
     }
 }
 
-/// The usage that the upstream states.
-pub(super) fn spent(response: &ResponseIn<'_>) -> Option<Spent> {
+/// The usage that the upstream states, with the searches that it ran.
+pub(super) fn spent(response: &ResponseIn<'_>, searches: u64) -> Option<Spent> {
     let stated = Stated::from(response.usage?);
     Some(Spent {
         usage: stated.usage,
         extras: stated.extras,
-        web_searches: 0,
+        web_searches: searches,
         tier: response.service_tier.as_deref().and_then(tier),
     })
 }

@@ -2,11 +2,11 @@
 use serde::Deserialize;
 use serde::de::Deserializer;
 
-use super::super::advised::{Advised, Advisor};
+use super::super::advisor::Advisor;
 use super::super::figures::{count, detail, kind, model, sum};
-use super::super::usage::Usage;
+use super::super::usage::{Advised, Usage};
 use super::Known;
-use super::anthropic::CacheCreation;
+use super::creation::CacheCreation;
 
 /// What the sums do not include.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -17,7 +17,6 @@ use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::{Event, Start};
 use crate::protocol::hub::read::json;
 use crate::protocol::hub::replay;
-use crate::protocol::hub::response::Spent;
 
 /// The state of the answer.
 #[derive(Debug)]
@@ -102,9 +101,10 @@ impl Answer {
             }
             b"failed" | b"cancelled" => {
                 // What a response has used by then is billed.
-                let event = serde_json::from_slice::<LifecycleIn<'_>>(data).ok();
-                if let Some(event) = event {
-                    self.tell_usage(&event.response, on)?;
+                if let Ok(event) = json::<LifecycleIn<'_>>(data)
+                    && let Some(spent) = response::spent(&event.response, self.tally.searches())
+                {
+                    on(Event::Usage(spent))?;
                 }
                 on(Event::Error(error::of_failed(data)))?;
                 return Ok(true);
@@ -369,24 +369,12 @@ impl Answer {
         if cut {
             self.tally.called(false);
         }
-        self.tell_usage(response, on)?;
+        if let Some(spent) = response::spent(response, self.tally.searches()) {
+            on(Event::Usage(spent))?;
+        }
         let stop = self.tally.stop(response::stop(response))?;
         on(Event::Stop(stop))?;
         on(Event::End)
-    }
-
-    fn tell_usage(
-        &self,
-        response: &ResponseIn<'_>,
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        let Some(spent) = response::spent(response) else {
-            return Ok(());
-        };
-        on(Event::Usage(Spent {
-            web_searches: self.tally.searches(),
-            ..spent
-        }))
     }
 
     /// Emits what the whole answer contains and no earlier event did.

@@ -1,23 +1,4 @@
-//! What a second model wrote as the advisor of the one that answered.
-use super::usage::Usage;
-
-/// The tokens of an advisor, which are a part of the answer's usage and cost what its own model costs.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Advised {
-    pub model: Advisor,
-    pub usage: Usage,
-}
-
-impl Advised {
-    /// The sum. An answer has one advisor, so the first model is that of both.
-    #[must_use]
-    pub const fn and(self, more: Self) -> Self {
-        Self {
-            model: self.model,
-            usage: self.usage.and(more.usage),
-        }
-    }
-}
+//! The name of the model that advised the one that answered.
 
 /// The name of an advisor's model.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
