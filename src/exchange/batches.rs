@@ -9,14 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ahash::HashMap;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::Gateway;
+use super::{Gateway, charge};
 use crate::limits::ledger::{Attribution, Kind, Note};
 use crate::limits::nano_usd;
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
-use crate::protocol::passthrough;
+use crate::protocol::passthrough::{self, Answer};
 use split::Split;
 
 /// Which key created which batch. Survives reloads.
@@ -217,13 +218,34 @@ impl Reader {
         let Some((dialect, answer)) = answer_in(self.form, item) else {
             return;
         };
-        let answer = passthrough::read_answer(dialect, answer.get().as_bytes());
-        let Some(stated) = answer.usage.filter(|stated| !stated.is_nothing()) else {
+        let body = answer.get().as_bytes();
+        let answer = passthrough::read_answer(dialect, body);
+        let stated = self.completed(dialect, body, &answer);
+        if stated.is_nothing() && !stated.extras.refused {
             return;
-        };
+        }
         self.batch = self.gateway.later.batches().adopt(&self.batch);
         if self.batch.take(line) {
             self.add(dialect, answer.model, &stated);
+        }
+    }
+
+    /// What the answer states; where it states no output, or figures that cannot be, with an estimate of what the model
+    /// wrote.
+    fn completed(&self, dialect: Dialect, body: &[u8], answer: &Answer) -> Stated {
+        let stated = answer.usage.unwrap_or_default();
+        if !answer.complete || stated.usage.output > 0 || stated.extras.nano_usd.is_some() {
+            return stated;
+        }
+        let model = answer.model.as_deref();
+        let model = model
+            .or(self.batch.who.model.as_deref())
+            .unwrap_or_default();
+        let written = passthrough::written_in(dialect, body);
+        let guess = charge::estimate(&self.gateway.tokens, model, &written);
+        Stated {
+            usage: stated.usage.and(guess),
+            ..stated
         }
     }
 
@@ -236,7 +258,7 @@ impl Reader {
             ..stated.extras
         };
         let prices = &self.gateway.prices;
-        let price = |model: &str| prices.bill(model, &stated.usage, Some(TIER), &extras);
+        let price = |model: &str| charge::usd(prices, model, &stated.usage, Some(TIER), &extras);
         let usd = model.as_deref().and_then(price).map(nano_usd);
         let known = self.sums.iter().position(|sum| sum.who.model == model);
         // Real batches use one model. Beyond `MOST_MODELS`, the rest is added to the last one.
@@ -285,6 +307,10 @@ fn answer_in(form: Form, item: &[u8]) -> Option<(Dialect, Box<RawValue>)> {
             // A client's own file may contain anything.
             item.custom_id?;
             let response: OpenAiResponse = serde_json::from_str(item.response?.get()).ok()?;
+            let status = response.status_code.and_then(|status| status.as_u64());
+            if status.is_some_and(|status| !(200..300).contains(&status)) {
+                return None;
+            }
             let body = response.body?;
             let kind: Object = serde_json::from_str(body.get()).ok()?;
             let is_response = kind.object.as_deref() == Some("response");
@@ -312,6 +338,7 @@ struct AnthropicResult {
 
 #[derive(Deserialize)]
 struct OpenAiResponse {
+    status_code: Option<Value>,
     body: Option<Box<RawValue>>,
 }
 
@@ -441,6 +468,75 @@ mod tests {
                 ("text-embedding-3-small", 1, 100, 1_000),
             ]
         );
+    }
+
+    #[test]
+    fn a_line_that_states_no_use_or_an_impossible_one_is_estimated_and_one_that_failed_is_not_booked()
+     {
+        let text = "The quick brown fox jumps over the lazy dog. ".repeat(10);
+        for (status, usage, booked, refused) in [
+            (
+                "200",
+                r#"{"prompt_tokens":10,"completion_tokens":5}"#,
+                Some((10, 5)),
+                false,
+            ),
+            (
+                "200",
+                r#"{"prompt_tokens":-10,"completion_tokens":5}"#,
+                Some((0, 100)),
+                true,
+            ),
+            (
+                "200",
+                r#"{"prompt_tokens":"10","completion_tokens":5}"#,
+                Some((0, 100)),
+                true,
+            ),
+            (
+                "200",
+                r#"{"prompt_tokens":10,"completion_tokens":1e30}"#,
+                Some((0, 100)),
+                true,
+            ),
+            (
+                "200",
+                r#"{"prompt_tokens":10,"completion_tokens":0}"#,
+                Some((10, 100)),
+                false,
+            ),
+            ("200", "null", Some((0, 100)), false),
+            ("200", "[1,2]", Some((0, 100)), false),
+            ("null", "null", Some((0, 100)), false),
+            (
+                "400",
+                r#"{"prompt_tokens":10,"completion_tokens":5}"#,
+                None,
+                false,
+            ),
+            ("429", "null", None, false),
+        ] {
+            let line = format!(
+                r#"{{"custom_id":"a","response":{{"status_code":{status},"body":{{"id":"c","object":"chat.completion","model":"gpt-4o-mini","choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}"}},"finish_reason":"stop"}}],"usage":{usage}}}}}}}"#
+            );
+            let batch = Arc::new(Batch::new("b", &who(), None));
+            let mut reader = Reader::new(gateway(), batch, Form::OpenAi);
+            reader.push(line.as_bytes());
+            let results = reader.finish();
+            let what = format!("{status} {usage}: {results:?}");
+            let Some((input, output)) = booked else {
+                assert!(results.is_empty(), "{what}");
+                continue;
+            };
+            let [sum] = results.as_slice() else {
+                panic!("{what}");
+            };
+            assert_eq!((sum.usage.input, sum.refused), (input, refused), "{what}");
+            // An estimate is within a third of what the text has.
+            let range = if output == 5 { 5..=5 } else { 70..=140 };
+            assert!(range.contains(&sum.usage.output), "{what}");
+            assert!(sum.nano_usd.is_some_and(|nano| nano > 0), "{what}");
+        }
     }
 
     #[test]

@@ -2,11 +2,10 @@
 //! the ledger, the metrics and the access log all take their figures from here, and the figures do not change once they
 //! are booked.
 use super::admit::Admitted;
-use super::{Gateway, limits};
+use super::{Gateway, charge, limits};
 use crate::outcome::UsageSource;
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
 use crate::protocol::written::Written;
-use crate::tokens::{Direction, Tokens};
 
 /// The bill of one request.
 #[derive(Debug, Default)]
@@ -167,6 +166,8 @@ impl Bill {
         };
         let hidden = !written.reasoning().is_empty() && usage.reasoning == 0;
         let all = !hidden && written.media() == 0 && !written.text().is_empty();
+        let advised = self.extras.advised.map(|advised| advised.usage);
+        let usage = usage.without(&advised.unwrap_or_default());
         all.then_some(usage.output.saturating_sub(usage.reasoning))
     }
 }
@@ -178,22 +179,9 @@ pub(super) fn estimate(
     model: Option<&str>,
     written: &Written,
 ) -> Usage {
-    let model = model.unwrap_or(&admitted.model);
     Usage {
         input: limits::input(gateway, admitted),
-        ..of_answer(&gateway.tokens, model, written)
-    }
-}
-
-/// The same without the prompt.
-pub(super) fn of_answer(tokens: &Tokens, model: &str, written: &Written) -> Usage {
-    let answer = |text, beside| tokens.measured(Direction::Answer, model, text, beside);
-    let reasoning = answer(written.reasoning(), 0);
-    let pictures = written.media().saturating_mul(PICTURE);
-    Usage {
-        output: answer(written.text(), pictures).saturating_add(reasoning),
-        reasoning,
-        ..Usage::default()
+        ..charge::estimate(&gateway.tokens, model.unwrap_or(&admitted.model), written)
     }
 }
 
@@ -204,10 +192,6 @@ fn sum(one: Option<f64>, other: Option<f64>) -> Option<f64> {
         (one, other) => one.or(other),
     }
 }
-
-/// Tokens of a picture that a model generated: one million pixels, as Gemini counts it. Source:
-/// ai.google.dev/gemini-api/docs/pricing, "Output images up to 1024x1024px consume 1290 tokens".
-const PICTURE: u64 = 1290;
 
 #[cfg(test)]
 mod tests {

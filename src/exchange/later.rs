@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use ahash::HashMap;
 
 use super::batches::{Batch, Batches};
-use super::bill;
+use super::charge;
 use crate::limits::Held;
 use crate::limits::ledger::{Attribution, Kind, Ledger, Note, Notes};
 use crate::moment::Moment;
@@ -262,7 +262,7 @@ impl Response {
         let model = self.who.model.as_deref().unwrap_or(&self.asked);
         let usage = || Usage {
             input: self.estimate.prompt(),
-            ..bill::of_answer(tokens, model, written)
+            ..charge::estimate(tokens, model, written)
         };
         (!written.is_empty()).then(|| Stated {
             usage: usage(),

@@ -15,6 +15,7 @@ mod awaited;
 pub mod batches;
 mod bill;
 mod catalogue;
+mod charge;
 mod codex;
 mod counting;
 mod echo;

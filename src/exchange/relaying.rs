@@ -403,8 +403,7 @@ impl Relaying {
 
     /// What the model has written so far.
     pub fn written(&self) -> Written {
-        let dialect = self.carried.head.client;
-        let written = self.phase.written(dialect, self.is_committed());
+        let written = self.phase.written(&self.carried.head, self.is_committed());
         written.unwrap_or_else(|| self.carried.facts.written())
     }
 

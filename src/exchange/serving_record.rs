@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use super::awaited;
 use super::batches::{Batch, Reader};
 use super::bill::{self, Bill, Evidence};
+use super::charge;
 use super::estimate::Sample;
 use super::later::Claim;
 use super::limits;
@@ -436,7 +437,7 @@ impl ServingRecord {
         extras: &Extras,
     ) -> Option<f64> {
         let prices = &order.gateway.prices;
-        let price = |model: &str| prices.bill(model, usage, tier, extras);
+        let price = |model: &str| charge::usd(prices, model, usage, tier, extras);
         // A deployment's own name has no price; the name that the client uses may have one.
         let upstream = self.model.as_deref().and_then(price);
         upstream.or_else(|| price(&order.admitted.model))

@@ -26,7 +26,9 @@ mod answer;
 mod anthropic;
 mod content;
 mod elements;
+mod front;
 mod gemini;
+mod hosted;
 mod openai_chat;
 mod openai_responses;
 mod peek;
@@ -36,8 +38,12 @@ mod state;
 mod trade;
 mod unasked;
 mod video;
-pub use answer::{Answer, read_answer, tier_near_end, usage_near_end, written_in};
+pub use answer::{
+    Answer, read_answer, tier_near_end, tier_near_start, usage_near_end, usage_near_start,
+    written_in,
+};
 pub(in crate::protocol) use elements::Elements;
+pub use hosted::is_visit;
 use phase::Phase;
 pub use state::{MARK, mark};
 pub use trade::{Fields, Trade};

@@ -188,6 +188,142 @@ fn an_upstream_that_breaks_off_is_paid_for_what_came() {
     is_near(output, 208, "broken off");
 }
 
+/// What ends a stream with an error after 1000 tokens of prompt and 900 of output were stated.
+fn failing(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        Dialect::Anthropic => &[
+            "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":null},\"usage\":{\"input_tokens\":1000,\"cache_read_input_tokens\":0,\"output_tokens\":900}}\n\n",
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"x\"}}\n\n",
+        ],
+        Dialect::OpenaiChat => &[
+            "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-5\",\"error\":{\"code\":\"server_error\",\"message\":\"x\"},\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\"}],\"usage\":{\"prompt_tokens\":1000,\"completion_tokens\":900,\"total_tokens\":1900}}\n\n",
+        ],
+        Dialect::OpenaiResponses => &[
+            "event: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":3,\"response\":{\"id\":\"resp_1\",\"object\":\"response\",\"created_at\":1,\"status\":\"failed\",\"model\":\"gpt-5\",\"output\":[],\"error\":{\"code\":\"server_error\",\"message\":\"x\"},\"usage\":{\"input_tokens\":1000,\"output_tokens\":900,\"total_tokens\":1900}}}\n\n",
+        ],
+        Dialect::Gemini => &[
+            "data: {\"error\":{\"code\":500,\"message\":\"x\",\"status\":\"INTERNAL\"},\"usageMetadata\":{\"promptTokenCount\":1000,\"candidatesTokenCount\":900,\"totalTokenCount\":1900}}\n\n",
+        ],
+    }
+}
+
+#[test]
+fn what_was_stated_before_an_error_counts_translated_or_not() {
+    for server in ALL.map(sample) {
+        // Between the two of OpenAI's nothing is translated.
+        let is_openai = server.dialect == Dialect::OpenaiResponses;
+        let clients = ALL.map(sample).into_iter();
+        for client in clients.filter(|client| !is_openai || client.dialect != Dialect::OpenaiChat) {
+            let upstream = Upstream::start(move |_, wire| {
+                wire.events(&[server.opening, failing(server.dialect)].concat());
+            });
+            let weir = before(&server, &upstream, "");
+            let pair = format!("{:?} to {:?}", server.dialect, client.dialect);
+            let answer = weir.ask_stream(&client).send();
+            assert_eq!(answer.status, 200, "{pair}");
+            let (prompt, output, source) = booked(&weir);
+            let what = format!("{pair}: {source}");
+            assert_eq!((prompt, output), (1000, 900), "{what}");
+            assert_ne!(source, "estimated", "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_usage_that_is_a_list_states_nothing() {
+    for lines in ALL.map(sample) {
+        let mut answer: Value = serde_json::from_str(lines.answer).expect("JSON");
+        let name = match lines.dialect {
+            Dialect::Gemini => "usageMetadata",
+            _ => "usage",
+        };
+        answer[name] = serde_json::json!([1, 2, 3, 4]);
+        let answer = answer.to_string().replace("Hello", &long_text());
+        for client in [lines.dialect, other(lines.dialect)].map(sample) {
+            let answer = answer.clone();
+            let upstream = Upstream::start(move |_, wire| wire.json(200, &answer));
+            let weir = before(&lines, &upstream, "");
+            weir.ask(&client).send().is(200);
+            let (_, output, source) = booked(&weir);
+            let what = format!("{:?} to {:?}", lines.dialect, client.dialect);
+            assert_eq!(source, "estimated", "{what}");
+            is_near(output, 208, &what);
+        }
+    }
+}
+
+fn other(dialect: Dialect) -> Dialect {
+    match dialect {
+        Dialect::Anthropic => Dialect::OpenaiChat,
+        _ => Dialect::Anthropic,
+    }
+}
+
+#[test]
+fn a_client_that_leaves_a_whole_answer_pays_for_what_came_of_it() {
+    for server in ALL.map(sample) {
+        for client in [server.dialect, other(server.dialect)].map(sample) {
+            let answer = silent(&server);
+            let upstream = Upstream::start(move |_, wire| {
+                wire.raw("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n");
+                wire.chunk(&answer[..answer.len() - 1]);
+                wire.closes_within(Duration::from_secs(20));
+            });
+            let weir = before(&server, &upstream, "");
+            let left = weir.ask(&client).start();
+            upstream.until(1);
+            // The answer is on its way, and nothing of it shows that it has come.
+            std::thread::sleep(Duration::from_millis(500));
+            drop(left);
+            let (_, output, source) = booked(&weir);
+            let what = format!("{:?} to {:?}", server.dialect, client.dialect);
+            assert_eq!(source, "estimated", "{what}");
+            is_near(output, 208, &what);
+        }
+    }
+}
+
+#[test]
+fn a_usage_in_front_of_a_long_answer_is_found() {
+    let long = "x".repeat(3 << 20);
+    // What a text quotes, or an inner object has, is no usage of the answer.
+    let quoted = r#"{\"usage\":{\"prompt_tokens\":7}}"#;
+    for (path, ask, answer, expected) in [
+        (
+            "/v1/embeddings",
+            r#"{"model":"text-embedding-3-small","input":"Hi"}"#,
+            format!(
+                r#"{{"model":"m","x":{{"usage":{{"prompt_tokens":9}}}},"y":"{quoted}","usage":{{"prompt_tokens":1000,"total_tokens":1000}},"data":[{{"embedding":"{long}"}}]}}"#
+            ),
+            (1000, 0),
+        ),
+        (
+            "/v1/images/generations",
+            r#"{"model":"gpt-image-1","prompt":"a fox"}"#,
+            format!(
+                r#"{{"created":1,"usage" : {{"input_tokens":50,"output_tokens":1000,"total_tokens":1050}},"data":[{{"b64_json":"{long}"}}]}}"#
+            ),
+            (50, 1000),
+        ),
+        (
+            "/v1/chat/completions",
+            r#"{"model":"gpt-5","messages":[{"role":"user","content":"Hi"}]}"#,
+            format!(
+                r#"{{"id":"c","object":"chat.completion","usage":{{"prompt_tokens":50,"completion_tokens":1000}},"choices":[{{"index":0,"finish_reason":"stop","message":{{"role":"assistant","content":"{long}"}}}}]}}"#
+            ),
+            (50, 1000),
+        ),
+    ] {
+        let lines = sample(Dialect::OpenaiChat);
+        let upstream = Upstream::start(move |_, wire| wire.json(200, &answer));
+        let weir = before(&lines, &upstream, "");
+        weir.post(path, ask).send().is(200);
+        let (prompt, output, source) = booked(&weir);
+        assert_eq!((prompt, output), expected, "{path}");
+        assert_eq!(source, "reported", "{path}");
+    }
+}
+
 #[test]
 fn a_client_that_leaves_before_the_head_pays_for_its_prompt() {
     let lines = sample(Dialect::Anthropic);

@@ -10,7 +10,7 @@ use weir::protocol::Dialect;
 use weir::protocol::Dialect::{Anthropic, Gemini, OpenaiChat, OpenaiResponses};
 
 /// Billionths of a dollar for one token: input 1000, from the cache 100, written to it 1250 and 2000, output 5000.
-const PRICES: &str = r#"[{ model: "*", input: 1, cache_read: 0.1, cache_write_5m: 1.25, cache_write_1h: 2, output: 5,
+const PRICES: &str = r#"[{ model: "advisor-*", input: 10, cache_read: 1, output: 50 }, { model: "*", input: 1, cache_read: 0.1, cache_write_5m: 1.25, cache_write_1h: 2, output: 5,
     tiers: { batch: 0.5, flex: 0.5, priority: 2, fast: 6 }, regions: { us: 1.1 },
     tools: { web_search: 10, web_search_preview: 25, file_search: 2.5, code_session: 30, maps: 20 },
     media: { audio_input: 4, image_input: 3, audio_output: 20, image_output: 30 } }]"#;
@@ -47,7 +47,7 @@ const PLAIN: [u64; 5] = [10, 0, 0, 0, 4];
 const CACHED: [u64; 5] = [10, 100, 0, 0, 4];
 const WRITTEN: [u64; 5] = [10, 100, 30, 10, 4];
 
-const ANTHROPIC: [Row; 9] = [
+const ANTHROPIC: [Row; 13] = [
     row(r#"{"input_tokens":10,"output_tokens":4}"#, PLAIN, 30_000),
     row(
         r#"{"input_tokens":10,"cache_read_input_tokens":100,"cache_creation_input_tokens":40,"output_tokens":4}"#,
@@ -84,6 +84,28 @@ const ANTHROPIC: [Row; 9] = [
         [110, 0, 0, 0, 24],
         230_000,
     ),
+    // A compaction that writes to the cache for an hour, and what its split does not cover.
+    row(
+        r#"{"input_tokens":10,"cache_read_input_tokens":100,"output_tokens":4,"iterations":[{"type":"compaction","input_tokens":0,"output_tokens":0,"cache_creation_input_tokens":40,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":10}}]}"#,
+        WRITTEN,
+        97_500,
+    ),
+    // What an advisor writes costs what its own model costs, by a name without a price as much as the answer.
+    row(
+        r#"{"input_tokens":10,"output_tokens":4,"iterations":[{"type":"message","input_tokens":10,"output_tokens":4},{"type":"advisor_message","model":"advisor-1","input_tokens":100,"output_tokens":20,"cache_read_input_tokens":0,"cache_creation_input_tokens":0}]}"#,
+        [110, 0, 0, 0, 24],
+        2_030_000,
+    ),
+    row(
+        r#"{"input_tokens":10,"output_tokens":4,"speed":"fast","iterations":[{"type":"compaction","input_tokens":10,"output_tokens":4},{"type":"advisor_message","model":"advisor-1","input_tokens":100},{"type":"advisor_message","model":"advisor-1","output_tokens":20}]}"#,
+        [120, 0, 0, 0, 28],
+        2_360_000,
+    ),
+    row(
+        r#"{"input_tokens":10,"output_tokens":4,"iterations":[{"type":"advisor_message","model":7,"input_tokens":100,"output_tokens":20}]}"#,
+        [110, 0, 0, 0, 24],
+        230_000,
+    ),
     // A detail of another shape does not hide the sums.
     row(
         r#"{"input_tokens":10,"output_tokens":4,"cache_creation":[],"server_tool_use":"","output_tokens_details":7,"iterations":{}}"#,
@@ -92,7 +114,7 @@ const ANTHROPIC: [Row; 9] = [
     ),
 ];
 
-const CHAT: [Row; 16] = [
+const CHAT: [Row; 20] = [
     row(
         r#"{"prompt_tokens":10,"completion_tokens":4,"total_tokens":14}"#,
         PLAIN,
@@ -127,6 +149,27 @@ const CHAT: [Row; 16] = [
     ),
     row(
         r#"{"prompt_tokens":10,"completion_tokens":4,"total_tokens":14,"completion_tokens_details":{"reasoning_tokens":3}}"#,
+        PLAIN,
+        30_000,
+    ),
+    // Gemini hides its thoughts in the total; others count there what was cached, or sound, or nothing that can be.
+    row(
+        r#"{"prompt_tokens":20,"completion_tokens":424,"total_tokens":1016}"#,
+        [20, 0, 0, 0, 996],
+        5_000_000,
+    ),
+    row(
+        r#"{"prompt_tokens":110,"completion_tokens":4,"total_tokens":214,"prompt_tokens_details":{"cached_tokens":100}}"#,
+        CACHED,
+        40_000,
+    ),
+    row(
+        r#"{"prompt_tokens":10,"completion_tokens":4,"total_tokens":3264,"prompt_audio_seconds":0}"#,
+        PLAIN,
+        30_000,
+    ),
+    row(
+        r#"{"prompt_tokens":10,"completion_tokens":4,"total_tokens":-1}"#,
         PLAIN,
         30_000,
     ),
@@ -180,7 +223,7 @@ const CHAT: [Row; 16] = [
     ),
 ];
 
-const RESPONSES: [Row; 9] = [
+const RESPONSES: [Row; 12] = [
     row(
         r#"{"input_tokens":10,"output_tokens":4,"total_tokens":14}"#,
         PLAIN,
@@ -226,6 +269,26 @@ const RESPONSES: [Row; 9] = [
         PLAIN,
         30_030_000,
     ),
+    // Another container is another session.
+    beside(
+        r#"{"output":[{"type":"code_interpreter_call","id":"ci_1","status":"completed","container_id":"c_1","code":"1","outputs":null},{"type":"code_interpreter_call","id":"ci_2","status":"completed","container_id":"c_2","code":"2","outputs":null},{"type":"code_interpreter_call","id":"ci_3","status":"completed","container_id":"c_1","code":"3","outputs":null}]}"#,
+        r#"{"input_tokens":10,"output_tokens":4}"#,
+        PLAIN,
+        60_030_000,
+    ),
+    beside(
+        r#"{"output":[{"type":"code_interpreter_call","id":"ci_1","status":"completed","code":"1"},{"type":"code_interpreter_call","id":"ci_2","status":"completed","container_id":7,"code":"2"}]}"#,
+        r#"{"input_tokens":10,"output_tokens":4}"#,
+        PLAIN,
+        30_030_000,
+    ),
+    // To open a page that was found, or to look into it, is no search; what says nothing is one.
+    beside(
+        r#"{"output":[{"type":"web_search_call","id":"ws_1","status":"completed","action":{"type":"search","query":"q"}},{"type":"web_search_call","id":"ws_2","status":"completed","action":{"type":"open_page","url":"https://a.example"}},{"type":"web_search_call","id":"ws_3","status":"completed","action":{"type":"find_in_page","url":"https://a.example","pattern":"p"}},{"type":"web_search_call","id":"ws_4","status":"completed"}]}"#,
+        r#"{"input_tokens":10,"output_tokens":4}"#,
+        PLAIN,
+        20_030_000,
+    ),
     row(
         r#"{"input_tokens":10,"output_tokens":4,"input_tokens_details":"","output_tokens_details":[]}"#,
         PLAIN,
@@ -233,7 +296,7 @@ const RESPONSES: [Row; 9] = [
     ),
 ];
 
-const GEMINI: [Row; 10] = [
+const GEMINI: [Row; 14] = [
     row(
         r#"{"promptTokenCount":10,"candidatesTokenCount":4,"totalTokenCount":14}"#,
         PLAIN,
@@ -274,6 +337,27 @@ const GEMINI: [Row; 10] = [
         r#"{"promptTokenCount":10,"candidatesTokenCount":4,"candidatesTokensDetails":[{"modality":"IMAGE","tokenCount":3}]}"#,
         PLAIN,
         105_000,
+    ),
+    row(
+        r#"{"promptTokenCount":10,"promptTokensDetails":[{"modality":"TEXT","tokenCount":4},{"modality":"IMAGE","tokenCount":6}],"candidatesTokenCount":4}"#,
+        PLAIN,
+        42_000,
+    ),
+    // Sound that was read from a cache leaves the text of the prompt what it is; of both, the rest is sound.
+    row(
+        r#"{"promptTokenCount":110,"cachedContentTokenCount":100,"cacheTokensDetails":[{"modality":"AUDIO","tokenCount":100}],"promptTokensDetails":[{"modality":"TEXT","tokenCount":10},{"modality":"AUDIO","tokenCount":100}],"candidatesTokenCount":4}"#,
+        CACHED,
+        40_000,
+    ),
+    row(
+        r#"{"promptTokenCount":110,"cachedContentTokenCount":100,"cacheTokensDetails":[{"modality":"TEXT","tokenCount":40},{"modality":"AUDIO","tokenCount":40},{"modality":"IMAGE","tokenCount":20}],"promptTokensDetails":[{"modality":"TEXT","tokenCount":45},{"modality":"AUDIO","tokenCount":43},{"modality":"IMAGE","tokenCount":22}],"candidatesTokenCount":4}"#,
+        CACHED,
+        53_000,
+    ),
+    row(
+        r#"{"promptTokenCount":10,"toolUsePromptTokenCount":5,"toolUsePromptTokensDetails":[{"modality":"IMAGE","tokenCount":3},{"modality":"AUDIO","tokenCount":2}],"candidatesTokenCount":4}"#,
+        [15, 0, 0, 0, 4],
+        47_000,
     ),
     // Of this generation a grounded prompt is paid for once.
     beside(

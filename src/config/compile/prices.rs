@@ -394,7 +394,6 @@ const OLD_DAYS: i32 = 92;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::Glob;
 
     #[test]

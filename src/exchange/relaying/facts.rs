@@ -87,6 +87,9 @@ impl Facts {
     /// Takes over the beginning of an answer that is too large to hold.
     pub(super) fn begin(&mut self, dialect: Dialect, beginning: &[u8]) {
         self.written = passthrough::written_in(dialect, beginning);
+        let used = passthrough::usage_near_start(dialect, beginning);
+        self.used = used.map(|stated| (stated, UsageSource::Reported));
+        self.service_tier = passthrough::tier_near_start(beginning);
         self.looked_at = beginning.len() as u64;
         self.passed = self.looked_at;
     }
@@ -96,11 +99,13 @@ impl Facts {
         self.passed = self.passed.saturating_add(bytes as u64);
     }
 
-    /// Takes over what the end of it states.
+    /// Takes over what the end of it states, where that is something.
     pub(super) fn end(&mut self, dialect: Dialect, end: &[u8]) {
         let used = passthrough::usage_near_end(dialect, end);
-        self.used = used.map(|stated| (stated, UsageSource::Reported));
-        self.service_tier = passthrough::tier_near_end(end);
+        let used = used.map(|stated| (stated, UsageSource::Reported));
+        self.used = used.or(self.used);
+        let tier = passthrough::tier_near_end(end);
+        self.service_tier = tier.or_else(|| self.service_tier.take());
     }
 
     pub(super) fn used(&self) -> Option<(Stated, UsageSource)> {

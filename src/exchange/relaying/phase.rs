@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::asked::Kind;
+use super::carried::Head;
 use super::facts::Facts;
 use super::held::{CountBody, ErrorBody};
 use super::misshapen::Misshapen;
@@ -146,8 +147,7 @@ impl Phase {
                 tapped.is_complete() || tapped.has_stopped() && tapped.written().is_answer()
             }
             Self::Translated(translated) => {
-                let written = translated.written_by_model();
-                translated.is_complete() || translated.has_stopped() && written.is_answer()
+                translated.is_complete() || translated.has_stopped() && translated.has_answer()
             }
             _ => false,
         };
@@ -155,12 +155,12 @@ impl Phase {
     }
 
     /// What the model wrote, where this phase knows it better than the collected facts do.
-    pub(super) fn written(&self, dialect: Dialect, committed: bool) -> Option<Written> {
+    pub(super) fn written(&self, head: &Head, committed: bool) -> Option<Written> {
         match self {
             Self::Tapped(tapped) => Some(tapped.written()),
-            Self::Translated(translated) => Some(translated.written_by_model()),
+            Self::Translated(translated) => Some(translated.written_by_model(head.upstream)),
             Self::Whole(whole) if !committed && !whole.is_empty() => {
-                Some(passthrough::written_in(dialect, whole.held()))
+                Some(passthrough::written_in(head.client, whole.held()))
             }
             _ => None,
         }

@@ -17,6 +17,7 @@ use crate::pool::{self, Failure, Fault, Hints};
 use crate::protocol::error::{self, ErrorKind, WireError};
 use crate::protocol::hub::request::Tier;
 use crate::protocol::hub::usage::Stated;
+use crate::protocol::passthrough;
 use crate::protocol::translate::{self, Terminal, Translator};
 use crate::protocol::written::Written;
 use crate::protocol::{Dialect, UpstreamDialect};
@@ -128,8 +129,18 @@ impl Translated {
         facts.translate(used, tier, self.translator.written());
     }
 
-    pub(super) fn written_by_model(&self) -> Written {
-        self.translator.written()
+    /// What the model wrote, also in the bytes of a plain answer that is not complete yet.
+    pub(super) fn written_by_model(&self, upstream: UpstreamDialect) -> Written {
+        let held = self.whole.as_ref().filter(|whole| !whole.is_empty());
+        held.zip(upstream.of_clients()).map_or_else(
+            || self.translator.written(),
+            |(whole, dialect)| passthrough::written_in(dialect, whole),
+        )
+    }
+
+    /// Whether the model has written any of its answer.
+    pub(super) fn has_answer(&self) -> bool {
+        self.translator.written().is_answer()
     }
 
     pub(super) fn losses(&self) -> (Vec<&'static str>, Vec<&'static str>) {

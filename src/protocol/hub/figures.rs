@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::usage::{self, Usage};
+use super::advisor::Advisor;
+use super::usage;
 use number::{Figure, IMPOSSIBLE};
 
 /// A word from a known set.
@@ -51,19 +52,23 @@ pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
 pub(super) fn tier<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<&'static str>, D::Error> {
-    deserializer.deserialize_any(Word(usage::tier))
+    deserializer.deserialize_any(Word::of(usage::tier))
 }
 
 /// The price table's name for a region.
 pub(super) fn region<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<&'static str>, D::Error> {
-    deserializer.deserialize_any(Word(usage::region))
+    deserializer.deserialize_any(Word::of(usage::region))
 }
 
 /// Whether the value is `true`.
 pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Ok(deserializer.deserialize_any(Word(nothing))?.is_some())
+    let word = Word {
+        known: |_: &str| None,
+        yes: Some(()),
+    };
+    Ok(deserializer.deserialize_any(word)?.is_some())
 }
 
 /// The service tier that Anthropic states it has used.
@@ -74,38 +79,39 @@ pub(in crate::protocol) fn level<'de, D: Deserializer<'de>>(
         let mut levels = ["priority", "standard"].into_iter();
         levels.find(|level| *level == word)
     };
-    deserializer.deserialize_any(Word(known))
+    deserializer.deserialize_any(Word::of(known))
 }
 
 /// The kinds of tokens that have prices of their own, or that the sums do not contain.
-fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'static str>, D::Error> {
+pub(super) fn kind<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'static str>, D::Error> {
     let known = |word: &str| {
-        let mut kinds = ["AUDIO", "IMAGE", "compaction"].into_iter();
+        let mut kinds = ["AUDIO", "IMAGE", "compaction", "advisor_message"].into_iter();
         kinds.find(|kind| *kind == word)
     };
-    deserializer.deserialize_any(Word(known))
+    deserializer.deserialize_any(Word::of(known))
 }
 
-fn nothing(_: &str) -> Option<&'static str> {
-    None
-}
-
-/// The usage of those entries of `iterations` that are compactions.
-pub(super) fn compactions<'de, D: Deserializer<'de>>(
+/// The name of a model.
+pub(super) fn model<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Option<Usage>, D::Error> {
-    let add = |sum: &mut Option<Usage>, iteration: Iteration| {
-        if iteration.kind.is_some() {
-            *sum = Some(sum.unwrap_or_default().and(Usage {
-                input: iteration.input_tokens.unwrap_or(0),
-                cache_read: iteration.cache_read_input_tokens.unwrap_or(0),
-                cache_write_5m: iteration.cache_creation_input_tokens.unwrap_or(0),
-                output: iteration.output_tokens.unwrap_or(0),
-                ..Usage::default()
-            }));
-        }
-    };
-    deserializer.deserialize_any(Sum::new(None, add))
+) -> Result<Option<Advisor>, D::Error> {
+    let known = |name: &str| Some(Advisor::of(name));
+    deserializer.deserialize_any(Word::of(known))
+}
+
+/// Adds the objects of a list to `sum`, one by one; any other value adds nothing.
+pub(super) fn sum<'de, D: Deserializer<'de>, S, T: Deserialize<'de>>(
+    deserializer: D,
+    sum: S,
+    add: impl FnMut(&mut S, T),
+) -> Result<S, D::Error> {
+    deserializer.deserialize_any(Sum {
+        sum,
+        add,
+        element: PhantomData,
+    })
 }
 
 /// An object with further numbers; any other value counts as not stated.
@@ -181,16 +187,6 @@ struct Sum<S, F, T> {
     element: PhantomData<T>,
 }
 
-impl<S, F: FnMut(&mut S, T), T> Sum<S, F, T> {
-    fn new(sum: S, add: F) -> Self {
-        Self {
-            sum,
-            add,
-            element: PhantomData,
-        }
-    }
-}
-
 impl<'de, S, F: FnMut(&mut S, T), T: Deserialize<'de>> Visitor<'de> for Sum<S, F, T> {
     type Value = S;
 
@@ -222,6 +218,24 @@ pub(super) struct Modalities {
     pub image: u64,
 }
 
+impl Modalities {
+    /// The sum, modality by modality.
+    pub(super) const fn and(self, more: Self) -> Self {
+        Self {
+            audio: self.audio.saturating_add(more.audio),
+            image: self.image.saturating_add(more.image),
+        }
+    }
+
+    /// What remains without a part of these tokens.
+    pub(super) const fn without(self, part: Self) -> Self {
+        Self {
+            audio: self.audio.saturating_sub(part.audio),
+            image: self.image.saturating_sub(part.image),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Modalities {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let add = |sums: &mut Self, modality: Modality| {
@@ -232,26 +246,36 @@ impl<'de> Deserialize<'de> for Modalities {
                 _ => {}
             }
         };
-        deserializer.deserialize_any(Sum::new(Self::default(), add))
+        sum(deserializer, Self::default(), add)
     }
 }
 
-/// Reads a word from a known set; `true` counts as a word too.
-struct Word<F>(F);
+/// Reads a word from a known set.
+struct Word<F, T> {
+    known: F,
+    /// What `true` means.
+    yes: Option<T>,
+}
 
-impl<'de, F: Fn(&str) -> Option<&'static str>> Visitor<'de> for Word<F> {
-    type Value = Option<&'static str>;
+impl<F: Fn(&str) -> Option<T>, T> Word<F, T> {
+    fn of(known: F) -> Self {
+        Self { known, yes: None }
+    }
+}
+
+impl<'de, F: Fn(&str) -> Option<T>, T> Visitor<'de> for Word<F, T> {
+    type Value = Option<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a word")
     }
 
     fn visit_str<E>(self, word: &str) -> Result<Self::Value, E> {
-        Ok((self.0)(word))
+        Ok((self.known)(word))
     }
 
     fn visit_bool<E>(self, is: bool) -> Result<Self::Value, E> {
-        Ok(is.then_some("true"))
+        Ok(self.yes.filter(|_| is))
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
@@ -279,20 +303,6 @@ impl<'de, F: Fn(&str) -> Option<&'static str>> Visitor<'de> for Word<F> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
     }
-}
-
-#[derive(Deserialize)]
-struct Iteration {
-    #[serde(default, rename = "type", deserialize_with = "kind")]
-    kind: Option<Known>,
-    #[serde(default, deserialize_with = "count")]
-    input_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
-    cache_read_input_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
-    cache_creation_input_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
-    output_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]

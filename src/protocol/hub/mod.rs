@@ -40,6 +40,7 @@
 //!   of its encoder.
 //! * **Usage** ([`usage::Usage`]) is in exclusive buckets; each `Usage` event states the total so far, not an
 //!   increment.
+pub mod advisor;
 pub mod args;
 pub mod block;
 pub mod carry;

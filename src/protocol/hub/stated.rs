@@ -5,14 +5,16 @@
 //! number in any form that a compatible server may write; a missing number counts as not stated. Impossible numbers are
 //! rejected: see [`Stated`].
 mod anthropic;
+mod creation;
 mod gemini;
+mod iterations;
 
 use serde::Deserialize;
 
 use super::figures::{count, dollars, flag, seconds, ticks, tier};
 pub(in crate::protocol) use super::figures::{detail, level};
 use super::units::Units;
-use super::usage::{Extras, Media, Stated, Usage};
+use super::usage::{Extras, MOST, Media, Stated, Usage};
 pub use anthropic::AnthropicUsage;
 pub use gemini::GeminiUsage;
 
@@ -76,6 +78,29 @@ pub struct ChatUsage {
     service_tier: Option<Known>,
 }
 
+impl ChatUsage {
+    /// The tokens that only the total contains: xAI counts reasoning beside the completion, and Gemini's endpoint for
+    /// Chat does not name its thoughts at all. `sums` are the prompt and the completion.
+    fn hidden(&self, sums: u64, read: u64, details: &InputDetails) -> u64 {
+        let total = self.total_tokens.filter(|total| *total <= MOST);
+        let more = total.unwrap_or(0).saturating_sub(sums);
+        // Servers that count cached tokens or sound beside the prompt.
+        let written = details.cache_write_tokens.unwrap_or(0);
+        let of_prompt = [
+            read,
+            written,
+            read.saturating_add(written),
+            details.audio_tokens.unwrap_or(0),
+            details.image_tokens.unwrap_or(0),
+        ];
+        if of_prompt.contains(&more) || self.prompt_audio_seconds.is_some() {
+            0
+        } else {
+            more
+        }
+    }
+}
+
 impl From<ChatUsage> for Stated {
     fn from(stated: ChatUsage) -> Self {
         let details = stated.prompt_tokens_details;
@@ -89,22 +114,20 @@ impl From<ChatUsage> for Stated {
             .unwrap_or(0);
         let missed = stated.prompt_cache_miss_tokens;
         let completion = stated.completion_tokens.or(stated.output_tokens);
-        let prompt = stated.prompt_tokens.or(stated.input_tokens);
-        let prompt = prompt.unwrap_or_else(|| match (completion, missed) {
+        let named = stated.prompt_tokens.or(stated.input_tokens);
+        let prompt = named.unwrap_or_else(|| match (completion, missed) {
             // Jina and Voyage state only the sum, and their models write no output.
             (None, None) => stated.total_tokens.unwrap_or(0),
             _ => read.saturating_add(missed.unwrap_or(0)),
         });
-        let completion = completion.unwrap_or(0);
+        let hidden = named.zip(completion).map_or(0, |(prompt, completion)| {
+            stated.hidden(prompt.saturating_add(completion), read, &details)
+        });
+        let output = completion.unwrap_or(0).saturating_add(hidden);
         let reasoning = output_details
             .and_then(|details| details.reasoning_tokens)
-            .unwrap_or(0);
-        // xAI counts reasoning beside the completion, which only the total reveals.
-        let beside = prompt.saturating_add(completion).saturating_add(reasoning);
-        let output = match stated.total_tokens {
-            Some(total) if total == beside => completion.saturating_add(reasoning),
-            _ => completion,
-        };
+            .unwrap_or(0)
+            .max(hidden);
         let media = media(&details, output_details);
         let usage = Usage {
             units: Units {

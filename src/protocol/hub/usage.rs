@@ -1,4 +1,5 @@
 //! Token usage in exclusive buckets (a token is in exactly one of them), and other quantities that affect a price.
+use super::advisor::Advisor;
 use super::units::{Picture, Units};
 
 /// The usage of one exchange. `input` excludes everything cached; `output` includes `reasoning`.
@@ -55,6 +56,20 @@ impl Usage {
         }
     }
 
+    /// What remains without the tokens of a part.
+    #[must_use]
+    pub const fn without(self, part: &Self) -> Self {
+        Self {
+            input: self.input.saturating_sub(part.input),
+            cache_read: self.cache_read.saturating_sub(part.cache_read),
+            cache_write_5m: self.cache_write_5m.saturating_sub(part.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.saturating_sub(part.cache_write_1h),
+            output: self.output.saturating_sub(part.output),
+            reasoning: self.reasoning.saturating_sub(part.reasoning),
+            units: self.units,
+        }
+    }
+
     /// Whether any tokens or units were used.
     pub const fn is_something(&self) -> bool {
         self.total() > 0 || !self.units.is_none()
@@ -97,6 +112,8 @@ pub struct Extras {
     pub region: Option<&'static str>,
     pub tools: Tools,
     pub media: Media,
+    /// The part of the usage that is an advisor's.
+    pub advised: Option<Advised>,
     /// The quality and size of the generated images, on which their price depends.
     pub picture: Picture,
     /// Whether a number was rejected as impossible: negative, far too large, or not a number.
@@ -129,6 +146,24 @@ pub struct Media {
     pub image_output: u64,
 }
 
+/// The tokens of an advisor, which are a part of the answer's usage and cost what its own model costs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Advised {
+    pub model: Advisor,
+    pub usage: Usage,
+}
+
+impl Advised {
+    /// The sum. An answer has one advisor, so the first model is that of both.
+    #[must_use]
+    pub const fn and(self, more: Self) -> Self {
+        Self {
+            model: self.model,
+            usage: self.usage.and(more.usage),
+        }
+    }
+}
+
 impl Stated {
     /// The usage without impossible numbers: an impossible token count makes all of `usage` zero.
     pub fn checked(usage: Usage, extras: Extras) -> Self {
@@ -149,6 +184,7 @@ impl Stated {
                     Media::default()
                 },
                 tools,
+                advised: extras.advised.filter(|_| possible),
                 refused: extras.refused
                     || !possible
                     || charged != extras.nano_usd
@@ -200,6 +236,10 @@ impl Extras {
                 image_input: media.image_input.saturating_add(more.media.image_input),
                 audio_output: media.audio_output.saturating_add(more.media.audio_output),
                 image_output: media.image_output.saturating_add(more.media.image_output),
+            },
+            advised: match (self.advised, more.advised) {
+                (Some(one), Some(other)) => Some(one.and(other)),
+                (one, other) => one.or(other),
             },
             refused: self.refused || more.refused,
         }

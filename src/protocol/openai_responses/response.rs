@@ -17,6 +17,7 @@ use crate::protocol::hub::replay;
 use crate::protocol::hub::request::Tier;
 use crate::protocol::hub::response::{Calls, Refusal, Response, Spent, Stop};
 use crate::protocol::hub::usage::Stated;
+use crate::protocol::passthrough::is_visit;
 
 /// Reads an upstream's answer.
 pub fn decode(body: &[u8]) -> Result<Response, Violation> {
@@ -28,13 +29,13 @@ pub fn decode(body: &[u8]) -> Result<Response, Violation> {
         ));
     }
     let mut blocks = Vec::with_capacity(answer.output.len());
+    let mut searches = 0;
     for raw in &answer.output {
         let item: ItemIn<'_> = serde_json::from_str(raw.get())
             .map_err(|error| Violation::unreadable(without_position(&error)))?;
+        searches += u64::from(is_search(&item));
         blocks.extend(self::blocks(raw, &item).map_err(|fault| Violation::unreadable(&fault))?);
     }
-    let is_search = |block: &&Block| matches!(block, Block::ToolCall(call) if call.kind == CallKind::Server(Hosted::WebSearch));
-    let searches = blocks.iter().filter(is_search).count() as u64;
     let refused = blocks
         .iter()
         .any(|block| matches!(block, Block::Refusal(_)));
@@ -44,10 +45,7 @@ pub fn decode(body: &[u8]) -> Result<Response, Violation> {
     };
     Ok(Response {
         stop: stop.given(Calls::among(&blocks)),
-        spent: spent(&answer).map(|spent| Spent {
-            web_searches: searches,
-            ..spent
-        }),
+        spent: spent(&answer, searches),
         id: answer.id.map(|id| id.to_owned()),
         model: answer.model.map(|model| model.to_owned()),
         blocks,
@@ -105,12 +103,21 @@ fn part(part: &PartIn<'_>) -> Option<Block> {
     }
 }
 
+/// Whether the item is a search that costs something; to open a page or to look into it does not.
+pub(super) fn is_search(item: &ItemIn<'_>) -> bool {
+    let kind = || action(item).kind;
+    item.kind.as_deref() == Some("web_search_call") && !kind().is_some_and(|kind| is_visit(&kind))
+}
+
+fn action<'a>(item: &ItemIn<'a>) -> SearchIn<'a> {
+    item.action
+        .and_then(|action| serde_json::from_str(action.get()).ok())
+        .unwrap_or_default()
+}
+
 /// A search that the provider ran: the query as the arguments, and the pages, if they were requested.
 fn web_search(raw: &RawValue, item: &ItemIn<'_>) -> Vec<Block> {
-    let action = item
-        .action
-        .and_then(|action| serde_json::from_str::<SearchIn<'_>>(action.get()).ok())
-        .unwrap_or_default();
+    let action = action(item);
     let id = item.id.as_ref().map(Str::to_owned).unwrap_or_default();
     let pages = action.sources.into_iter().filter_map(|source| source.url);
     let result = ServerToolResult {
@@ -177,13 +184,13 @@ pub(super) fn stop(response: &ResponseIn<'_>) -> Stop {
     }
 }
 
-/// The usage that the upstream states.
-pub(super) fn spent(response: &ResponseIn<'_>) -> Option<Spent> {
+/// The usage that the upstream states, with the searches that it ran.
+pub(super) fn spent(response: &ResponseIn<'_>, searches: u64) -> Option<Spent> {
     let stated = Stated::from(response.usage?);
     Some(Spent {
         usage: stated.usage,
         extras: stated.extras,
-        web_searches: 0,
+        web_searches: searches,
         tier: response.service_tier.as_deref().and_then(tier),
     })
 }

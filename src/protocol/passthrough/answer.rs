@@ -5,9 +5,10 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::peek::{Text, lenient, type_of};
+use super::hosted::tools_in;
+use super::peek::{Text, lenient, object};
 use super::state::state_of;
-use super::{Ending, Tap, content};
+use super::{Ending, Tap, content, front};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, ParsedError};
 use crate::protocol::hub::stated::{AnthropicUsage, ChatUsage, GeminiUsage, ResponsesUsage};
@@ -89,13 +90,35 @@ pub fn read_answer(dialect: Dialect, body: &[u8]) -> Answer {
 /// The usage in the last bytes of an answer that was too large to keep: in every dialect it comes after the content.
 /// The last match counts, so that content which quotes an answer is not mistaken for it.
 pub fn usage_near_end(dialect: Dialect, end: &[u8]) -> Option<Stated> {
-    let name: &[u8] = match dialect {
-        Dialect::Gemini => b"\"usageMetadata\"",
-        Dialect::Anthropic | Dialect::OpenaiChat | Dialect::OpenaiResponses => b"\"usage\"",
-    };
-    let at = memmem::rfind(end, name)?;
+    let name = format!("\"{}\"", usage_name(dialect));
+    let at = memmem::rfind(end, name.as_bytes())?;
     let rest = end.get(at + name.len()..)?.trim_ascii_start();
-    let value = rest.strip_prefix(b":")?;
+    usage_at(dialect, rest.strip_prefix(b":")?)
+}
+
+/// The usage in the first bytes of such an answer, for servers that state it before the content.
+pub fn usage_near_start(dialect: Dialect, start: &[u8]) -> Option<Stated> {
+    usage_at(dialect, front::value(start, usage_name(dialect))?)
+}
+
+/// The service tier in the first bytes of such an answer.
+pub fn tier_near_start(start: &[u8]) -> Option<String> {
+    let value = front::value(start, "service_tier")?;
+    first::<Text<'_>>(value).map(|text| text.0.into_owned())
+}
+
+const fn usage_name(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Gemini => "usageMetadata",
+        Dialect::Anthropic | Dialect::OpenaiChat | Dialect::OpenaiResponses => "usage",
+    }
+}
+
+/// The usage at the beginning of `value`; `None` = there is none, or it is not complete.
+fn usage_at(dialect: Dialect, value: &[u8]) -> Option<Stated> {
+    if !value.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
     match dialect {
         Dialect::Anthropic => first::<AnthropicUsage>(value).map(Stated::from),
         Dialect::Gemini => first::<GeminiUsage>(value).map(Stated::from),
@@ -258,43 +281,12 @@ impl Object<'_> {
     }
 
     fn read<'a, T: Deserialize<'a>>(&'a self, name: &str) -> Option<T> {
-        serde_json::from_slice(self.value(name)?).ok()
+        object(self.value(name)?)
     }
 
     fn value(&self, name: &str) -> Option<&[u8]> {
         self.members.value(self.body, name)
     }
-}
-
-/// The calls of hosted tools among the items of a response. `given` are the tools of the request, which the response
-/// repeats.
-pub(super) fn tools_in(output: &[u8], given: Option<&[u8]>) -> Tools {
-    let mut tools = Tools::default();
-    for item in json::elements(output).unwrap_or_default() {
-        let item = output.get(item).unwrap_or_default();
-        match type_of(item).as_deref() {
-            Some("web_search_call") => tools.web_searches += 1,
-            Some("file_search_call") => tools.file_searches += 1,
-            Some("code_interpreter_call") => tools.code_sessions += 1,
-            _ => {}
-        }
-    }
-    // All calls in one container are one session.
-    tools.code_sessions = tools.code_sessions.min(1);
-    // A call does not state which of the two search tools it used; a response has only one of them.
-    if tools.web_searches > 0 && given.is_some_and(has_preview) {
-        tools.web_search_previews = std::mem::take(&mut tools.web_searches);
-    }
-    tools
-}
-
-/// Whether the older search tool is among these: `web_search_preview`, possibly followed by a date.
-fn has_preview(given: &[u8]) -> bool {
-    let items = json::elements(given).unwrap_or_default();
-    items.into_iter().any(|item| {
-        let item = given.get(item).unwrap_or_default();
-        type_of(item).is_some_and(|kind| kind.starts_with("web_search_preview"))
-    })
 }
 
 /// The tools behind the candidates of a Gemini answer or event: every query to Google Search, and one query to Google

@@ -70,7 +70,7 @@ impl Reader {
     fn merge(&mut self, usage: Option<&RawValue>, facts: &mut Facts) -> bool {
         let Some(usage) = usage else { return false };
         facts.name(None, tier(usage.get().as_bytes()).as_deref());
-        let Ok(stated) = serde_json::from_str::<AnthropicUsage>(usage.get()) else {
+        let Some(stated) = peek::object::<AnthropicUsage>(usage.get().as_bytes()) else {
             return false;
         };
         self.usage.get_or_insert_default().merge(stated);

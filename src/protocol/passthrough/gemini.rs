@@ -65,8 +65,7 @@ impl Reader {
 
     pub(super) fn usage(&self) -> Option<Stated> {
         let members = json::look(&self.stated).ok()?;
-        let stated: GeminiUsage =
-            serde_json::from_slice(members.value(&self.stated, "usageMetadata")?).ok()?;
+        let stated: GeminiUsage = peek::object(members.value(&self.stated, "usageMetadata")?)?;
         let mut stated = Stated::from(stated);
         stated.extras.tools = self.tools;
         Some(stated)
@@ -78,6 +77,10 @@ impl Reader {
         let Ok(members) = json::look(data) else {
             return;
         };
+        if let Some(usage) = members.value(data, "usageMetadata") {
+            facts.name(None, tier(usage).as_deref());
+            self.keep(&[b"{\"usageMetadata\":", usage, b"}"].concat());
+        }
         if members.has(data, "error") {
             return facts.fail(error::parse(Dialect::Gemini, 200, data));
         }
@@ -89,10 +92,6 @@ impl Reader {
         }
         if let Some(candidates) = members.value(data, "candidates") {
             self.on_candidates(candidates, facts);
-        }
-        if let Some(usage) = members.value(data, "usageMetadata") {
-            facts.name(None, tier(usage).as_deref());
-            self.keep(&[b"{\"usageMetadata\":", usage, b"}"].concat());
         }
     }
 

@@ -146,7 +146,7 @@ struct Chunk<'a> {
     service_tier: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "lenient")]
     choices: Option<Vec<Choice<'a>>>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "peek::usage")]
     usage: Option<ChatUsage>,
     #[serde(default, deserialize_with = "lenient")]
     x_groq: Option<Groq>,
@@ -157,7 +157,7 @@ struct Chunk<'a> {
 /// Groq states the usage of a stream here, even if it was not requested.
 #[derive(Deserialize)]
 struct Groq {
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "peek::usage")]
     usage: Option<ChatUsage>,
 }
 
@@ -172,7 +172,7 @@ struct Choice<'a> {
     #[serde(borrow)]
     text: Option<&'a RawValue>,
     /// Moonshot states the usage here.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "peek::usage")]
     usage: Option<ChatUsage>,
 }
 

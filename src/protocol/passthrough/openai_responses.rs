@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Number, json};
 
 use super::Facts;
-use super::answer::tools_in;
+use super::hosted::tools_in;
 use super::peek::{self, Needle, Text, lenient};
 use super::state::state_of;
 use crate::protocol::Dialect;
@@ -231,7 +231,7 @@ struct Response<'a> {
     store: Option<bool>,
     #[serde(default, deserialize_with = "lenient")]
     background: Option<bool>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "peek::usage")]
     usage: Option<ResponsesUsage>,
     #[serde(borrow)]
     output: Option<&'a RawValue>,

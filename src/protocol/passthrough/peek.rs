@@ -132,6 +132,23 @@ where
     Ok(serde_json::from_str(raw.get()).ok())
 }
 
+/// A usage, which is an object; any other value states none.
+pub(super) fn usage<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let raw = <&serde_json::value::RawValue>::deserialize(deserializer)?;
+    Ok(object(raw.get().as_bytes()))
+}
+
+/// The object that `value` is; `None` = it is another value.
+pub(super) fn object<'a, T: Deserialize<'a>>(value: &'a [u8]) -> Option<T> {
+    // Without this look a list would be read as the members of the object, one after the other.
+    let is_object = value.trim_ascii_start().starts_with(b"{");
+    is_object.then(|| serde_json::from_slice(value).ok())?
+}
+
 /// Choices or candidates that have been seen, by index.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Choices {

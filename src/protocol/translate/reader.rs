@@ -128,7 +128,12 @@ impl Reader {
                 replay::response(&response, on)
             }
             Err(NoAnswer::Violation(violation)) => Err(violation),
-            Err(NoAnswer::Failed(said, _)) => on(Event::Error(*said)),
+            Err(NoAnswer::Failed(said, spent)) => {
+                if let Some(spent) = spent {
+                    on(Event::Usage(spent))?;
+                }
+                on(Event::Error(*said))
+            }
         }
     }
 

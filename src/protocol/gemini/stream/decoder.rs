@@ -72,7 +72,11 @@ impl Decoder {
         }
         let chunk: ChunkIn<'_> = json(data)?;
         if chunk.error.is_some() {
-            self.state = State::Ended;
+            let asked = match std::mem::replace(&mut self.state, State::Ended) {
+                State::Open(answer) | State::Stopped(answer, _) => answer.asked,
+                State::Before | State::Ended => Asked::default(),
+            };
+            tell_usage(chunk.usage_metadata, asked, on)?;
             return on(Event::Error(error::of_upstream(parse_event(
                 Dialect::Gemini,
                 data,

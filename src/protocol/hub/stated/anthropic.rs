@@ -1,9 +1,11 @@
-//! The usage in Anthropic's form: cached tokens are beside the prompt, compactions outside the sums.
+//! The usage in Anthropic's form: cached tokens are beside the prompt, compactions and advice outside the sums.
 use serde::Deserialize;
 
-use super::super::figures::{compactions, count, detail, region, tier};
+use super::super::figures::{count, detail, region, tier};
 use super::super::units::Units;
 use super::super::usage::{Extras, Stated, Tools, Usage};
+use super::creation::CacheCreation;
+use super::iterations::{Beside, beside};
 use super::{Known, OutputDetails};
 
 /// `usage` of Anthropic. Every field may be missing, because `message_delta` states only what has changed.
@@ -27,23 +29,15 @@ pub struct AnthropicUsage {
     speed: Option<Known>,
     #[serde(default, deserialize_with = "region")]
     inference_geo: Option<Known>,
-    /// The usage of compactions, which the sums do not include.
-    #[serde(default, deserialize_with = "compactions")]
-    iterations: Option<Usage>,
+    /// The usage that the sums do not include.
+    #[serde(default, deserialize_with = "beside")]
+    iterations: Option<Beside>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 struct ServerToolUse {
     #[serde(default, deserialize_with = "count")]
     web_search_requests: Option<u64>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-struct CacheCreation {
-    #[serde(default, deserialize_with = "count")]
-    ephemeral_5m_input_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
-    ephemeral_1h_input_tokens: Option<u64>,
 }
 
 impl AnthropicUsage {
@@ -78,19 +72,16 @@ impl AnthropicUsage {
         self.sums().prompt()
     }
 
-    /// The usage without compactions.
+    /// The usage without compactions and advice.
     fn sums(&self) -> Usage {
-        let split = self.cache_creation.unwrap_or_default();
-        let hour = split.ephemeral_1h_input_tokens.unwrap_or(0);
-        let five = split.ephemeral_5m_input_tokens.unwrap_or(0);
-        // Tokens that the split does not cover were written for five minutes, the default.
         let written = self.cache_creation_input_tokens.unwrap_or(0);
+        let (five, hour) = self.cache_creation.unwrap_or_default().split(written);
         let output = self.output_tokens.unwrap_or(0);
         let details = self.output_tokens_details.unwrap_or_default();
         Usage {
             input: self.input_tokens.unwrap_or(0),
             cache_read: self.cache_read_input_tokens.unwrap_or(0),
-            cache_write_5m: five.max(written.saturating_sub(hour)),
+            cache_write_5m: five,
             cache_write_1h: hour,
             output,
             reasoning: details.thinking_tokens.unwrap_or(0).min(output),
@@ -102,7 +93,10 @@ impl AnthropicUsage {
 impl From<AnthropicUsage> for Stated {
     fn from(stated: AnthropicUsage) -> Self {
         let used = stated.server_tool_use.unwrap_or_default();
+        let Beside { compacted, advised } = stated.iterations.unwrap_or_default();
+        let advice = advised.map(|advised| advised.usage).unwrap_or_default();
         let extras = Extras {
+            advised,
             tier: stated.speed,
             region: stated.inference_geo,
             tools: Tools {
@@ -111,9 +105,6 @@ impl From<AnthropicUsage> for Stated {
             },
             ..Extras::default()
         };
-        Self::checked(
-            stated.sums().and(stated.iterations.unwrap_or_default()),
-            extras,
-        )
+        Self::checked(stated.sums().and(compacted).and(advice), extras)
     }
 }

@@ -22,6 +22,11 @@ pub struct GeminiUsage {
     thoughts_token_count: Option<u64>,
     #[serde(default)]
     prompt_tokens_details: Modalities,
+    /// Those of the prompt that were read from a cache.
+    #[serde(default)]
+    cache_tokens_details: Modalities,
+    #[serde(default)]
+    tool_use_prompt_tokens_details: Modalities,
     #[serde(default)]
     candidates_tokens_details: Modalities,
     #[serde(default, deserialize_with = "tier")]
@@ -50,15 +55,17 @@ impl From<GeminiUsage> for Stated {
             reasoning,
             units: Units::NONE,
         };
-        let (prompt, answer) = (
-            stated.prompt_tokens_details,
-            stated.candidates_tokens_details,
-        );
+        // The prompt includes what was read from a cache, which has one price for all modalities.
+        let prompt = stated
+            .prompt_tokens_details
+            .without(stated.cache_tokens_details)
+            .and(stated.tool_use_prompt_tokens_details);
+        let answer = stated.candidates_tokens_details;
         let extras = Extras {
             tier: stated.service_tier.or(stated.traffic_type),
             media: Media {
                 audio_input: prompt.audio,
-                image_input: 0,
+                image_input: prompt.image,
                 audio_output: answer.audio,
                 image_output: answer.image,
             },

@@ -85,6 +85,10 @@ impl Decoder {
             && let Some(parsed) = error::parse_event(Dialect::OpenaiChat, data)
         {
             self.state = State::Ended;
+            let stated = chunk.choices.iter().find_map(|choice| choice.usage);
+            if let Some(usage) = chunk.usage.or(stated) {
+                on(Event::Usage(spent(usage, chunk.service_tier.as_deref())))?;
+            }
             return on(Event::Error(
                 WireError::new(parsed.kind, parsed.message)
                     .told(parsed.told)

@@ -100,6 +100,12 @@ impl Answer {
                 return Ok(true);
             }
             b"failed" | b"cancelled" => {
+                // What a response has used by then is billed.
+                if let Ok(event) = json::<LifecycleIn<'_>>(data)
+                    && let Some(spent) = response::spent(&event.response, self.tally.searches())
+                {
+                    on(Event::Usage(spent))?;
+                }
                 on(Event::Error(error::of_failed(data)))?;
                 return Ok(true);
             }
@@ -293,6 +299,9 @@ impl Answer {
             Rest::End(opaque) => on(Event::ReasoningEnd(opaque)).map(|()| false),
             Rest::Text(text) => on(Event::TextDelta(Cow::Owned(text))).map(|()| true),
             Rest::All => {
+                if response::is_search(whole) {
+                    self.tally.search();
+                }
                 for block in &blocks {
                     self.tally.note(block);
                     replay::block(at, block, on)?;
@@ -360,8 +369,7 @@ impl Answer {
         if cut {
             self.tally.called(false);
         }
-        if let Some(mut spent) = response::spent(response) {
-            spent.web_searches = self.tally.searches();
+        if let Some(spent) = response::spent(response, self.tally.searches()) {
             on(Event::Usage(spent))?;
         }
         let stop = self.tally.stop(response::stop(response))?;

@@ -1,5 +1,5 @@
 //! What the end of an answer depends on.
-use crate::protocol::hub::block::{Block, CallKind, Hosted};
+use crate::protocol::hub::block::{Block, CallKind};
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::response::{Calls, Refusal, Stop};
 
@@ -26,7 +26,6 @@ impl Tally {
     pub fn note(&mut self, block: &Block) {
         match block {
             Block::ToolCall(call) => match call.kind {
-                CallKind::Server(Hosted::WebSearch) => self.searches += 1,
                 CallKind::Server(_) => {}
                 CallKind::Freeform => self.called(true),
                 CallKind::Function => self.called(call.args.is_whole()),
@@ -34,6 +33,11 @@ impl Tally {
             Block::Refusal(_) => self.refused = true,
             _ => {}
         }
+    }
+
+    /// Records a search that the provider ran.
+    pub const fn search(&mut self) {
+        self.searches += 1;
     }
 
     /// Records a call. If any call was cut off, that remains recorded.

@@ -183,6 +183,8 @@ pub struct BreakpointIn<'a> {
 /// The query of a web search, and the pages that it found if they were requested.
 #[derive(Debug, Default, Deserialize)]
 pub struct SearchIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Str<'a>>,
     #[serde(borrow)]
     pub query: Option<Str<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
