@@ -519,3 +519,98 @@ fn an_entry_holds_thresholds_and_the_prices_of_tiers() {
         assert!(said.join("\n").contains(expected), "{terms}: {said:?}");
     }
 }
+
+/// A configuration with what `weir prices import` prints for a map with this text, and what it prints.
+fn imported(map: &str, text: &str) -> (PriceTable, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path().join("map.json");
+    std::fs::write(&at, text).expect("a file");
+    let (fragment, _) = printed(&["import", map, at.to_str().expect("UTF-8")]);
+    let text = format!(
+        "version: 1\nanonymous: true\naccounts: [{{ name: a, provider: ollama }}]\n{fragment}"
+    );
+    let config = config::parse("test", &text, &|_| None);
+    let config = config.unwrap_or_else(|faults| panic!("{faults:?} in\n{fragment}"));
+    (PriceTable::new(&config.prices), fragment)
+}
+
+/// models.dev has one price of writing to a cache, and neither map says everything: what it does not say stays as it is known, in
+/// its ratio to what the map says.
+#[test]
+fn an_imported_map_lowers_nothing_of_which_it_does_not_speak() {
+    let models_dev = r#"{
+        "alibaba": {"models": {"kimi-k3": {"cost": {"input": 1, "output": 1}}}},
+        "anthropic": {"models": {
+            "claude-opus-4-6": {"cost": {"input": 5, "output": 25, "cache_read": 0.5, "cache_write": 6.25}},
+            "claude-sonnet-5": {"cost": {"input": 4, "output": 20, "cache_read": 0.4, "cache_write": 5}},
+            "claude-haiku-5-5": {"cost": {"input": 0.2, "output": 1, "cache_write": 0.25,
+                "tiers": [{"input": 1, "output": 5, "cache_write": 1.25, "tier": {"type": "context", "size": 100000}}]}},
+            "claude-opus-9": {"cost": {"input": 3, "output": 9, "cache_read": 0.3, "cache_write": 3.75}}}},
+        "openai": {"models": {
+            "gpt-5.5": {"cost": {"input": 6, "output": 36, "context_over_200k": {"input": 12, "output": 54}}},
+            "gpt-6-sol": {"cost": {"input": 2, "output": 10, "cache_read": 0.2}},
+            "gpt-4o": {"cost": {"input": 5, "output": 20}}}},
+        "zai": {"models": {"glm-5.3": {"cost": {"input": 2.8, "output": 8.8}}}}}"#;
+    let (prices, fragment) = imported("models.dev", models_dev);
+    for known in ["claude-opus-4-6", "gpt-6-sol", "kimi-k3"] {
+        assert!(!fragment.contains(known), "as it is known: {fragment}");
+    }
+    let rates = |model: &str, prompt| {
+        let quote = prices.quote(model).expect("a price");
+        let long = quote.long.at(prompt);
+        long.map_or(quote.rates, |long| long.rates).kinds()
+    };
+    for (model, prompt, expected) in [
+        ("claude-opus-4-6", 0, [5.0, 6.25, 10.0, 0.5, 25.0]),
+        ("claude-sonnet-5", 0, [4.0, 5.0, 8.0, 0.4, 20.0]),
+        ("claude-haiku-5-5", 0, [0.2, 0.25, 0.4, 0.02, 1.0]),
+        ("claude-haiku-5-5", 100_001, [1.0, 1.25, 2.0, 0.1, 5.0]),
+        // Nobody knows it: Anthropic writes for an hour at twice the input.
+        ("claude-opus-9", 0, [3.0, 3.75, 6.0, 0.3, 9.0]),
+        ("gpt-5.5", 0, [6.0, 6.0, 6.0, 0.6, 36.0]),
+        // The name of that member is no threshold of the vendor's.
+        ("gpt-5.5", 272_000, [6.0, 6.0, 6.0, 0.6, 36.0]),
+        ("gpt-5.5", 272_001, [12.0, 12.0, 12.0, 1.2, 54.0]),
+        ("gpt-4o", 0, [5.0, 5.0, 5.0, 2.5, 20.0]),
+        ("glm-5.3", 0, [2.8, 2.8, 2.8, 0.52, 8.8]),
+        ("kimi-k3", 0, [3.0, 3.0, 6.0, 0.3, 15.0]),
+    ] {
+        let found = rates(model, prompt);
+        let same = found.iter().zip(expected);
+        let same = same
+            .into_iter()
+            .all(|(one, other)| (one - other).abs() < 1e-9);
+        assert!(same, "{model} {prompt}: {found:?}");
+    }
+    let batch = prices.cost("claude-sonnet-5", &used([0, 0, 0, 1_000, 0]), Some("batch"));
+    assert_eq!(batch.map(nano_usd), Some(4_000_000), "its tiers stay");
+
+    // The same of the other map: an hour, a cache on a tier where the table has an ordinary price of it, pictures of a size.
+    let litellm = r#"{
+        "claude-opus-4-6": {"mode": "chat", "input_cost_per_token": 1e-05, "output_cost_per_token": 5e-05, "cache_creation_input_token_cost": 1.25e-05,
+            "input_cost_per_token_batches": 5e-06, "output_cost_per_token_batches": 2.5e-05},
+        "gemini-3-flash-preview": {"mode": "chat", "input_cost_per_token": 5e-07, "output_cost_per_token": 3e-06, "cache_read_input_token_cost": 5e-08,
+            "input_cost_per_token_batches": 2.5e-07, "output_cost_per_token_batches": 1.5e-06},
+        "dall-e-3": {"mode": "image_generation", "input_cost_per_image": 0.05},
+        "whisper-1": {"mode": "audio_transcription", "input_cost_per_second": 0.0002},
+        "dashscope/glm-5.3": {"mode": "chat", "input_cost_per_token": 1e-06, "output_cost_per_token": 1e-06}}"#;
+    let (prices, fragment) = imported("litellm", litellm);
+    assert!(!fragment.contains("gemini"), "{fragment}");
+    let opus = prices.quote("claude-opus-4-6").expect("a price");
+    assert_eq!(
+        opus.rates.kinds().map(nano_usd),
+        [10.0, 12.5, 20.0, 1.0, 50.0].map(nano_usd)
+    );
+    let batch = prices.cost("claude-opus-4-6", &used([0, 0, 0, 1_000, 0]), Some("batch"));
+    assert_eq!(batch.map(nano_usd), Some(10_000_000));
+    assert_eq!(prices.quote("glm-5.3").expect("a price").model, "glm-5.3");
+    let known = PriceTable::new(&[]);
+    let before = known.quote("dall-e-3").expect("a price").units.prices();
+    let after = prices.quote("dall-e-3").expect("a price").units.prices();
+    assert_eq!(after.image, Some(0.05));
+    assert_eq!(
+        after.images, before.images,
+        "sizes of which it says nothing"
+    );
+    assert!(!before.images.is_empty());
+}
