@@ -614,3 +614,174 @@ fn an_imported_map_lowers_nothing_of_which_it_does_not_speak() {
     );
     assert!(!before.images.is_empty());
 }
+
+/// Names as vendors, Bedrock and OpenRouter spell them, with the prices of LiteLLM's map (1.110.2), or of its last one that had them
+/// (1.83.0): input, both cache writes, cache read, output, in USD per million tokens, of a prompt of that length.
+#[test]
+fn vendors_names_have_their_prices_and_hosts_names_none() {
+    let prices = PriceTable::new(&[]);
+    for (models, prompt, expected) in [
+        (
+            "grok-4.20 grok-4.20-0309 grok-4.20-latest grok-4.20-beta grok-4.20-beta-0309 grok-4.20-beta-latest grok-4.20-beta-latest-reasoning \
+             grok-4.20-0309-reasoning grok-4.20-0309-non-reasoning grok-4.20-beta-0309-non-reasoning grok-4.20-experimental-beta-0304 \
+             grok-4.20-experimental-beta-0304-reasoning grok-4.20-experimental-beta-non-reasoning-latest grok-4.20-multi-agent-0309 \
+             grok-4.20-multi-agent-beta-latest grok-4.20-multi-agent-experimental-beta-0304 grok-4.20-reasoning-gv2 x-ai/grok-4.20-beta",
+            200_000,
+            [1.25, 1.25, 1.25, 0.2, 2.5],
+        ),
+        (
+            "grok-4.20-0309-reasoning grok-4.20-beta",
+            200_001,
+            [2.5, 2.5, 2.5, 0.4, 5.0],
+        ),
+        (
+            "qwen3-max qwen3-max-preview qwen3-max-2026-01-23",
+            32_000,
+            [1.2, 1.2, 1.2, 1.2, 6.0],
+        ),
+        ("qwen3-max", 128_000, [2.4, 2.4, 2.4, 2.4, 12.0]),
+        ("qwen3-max", 128_001, [3.0, 3.0, 3.0, 3.0, 15.0]),
+        (
+            "qwen-plus qwen-plus-latest qwen-plus-2025-01-25",
+            256_000,
+            [0.4, 0.4, 0.4, 0.4, 1.2],
+        ),
+        (
+            "qwen-plus-latest qwen-plus-2025-09-11",
+            256_001,
+            [1.2, 1.2, 1.2, 1.2, 3.6],
+        ),
+        ("qwen3-coder-plus", 0, [1.0, 1.0, 1.0, 0.1, 5.0]),
+        ("qwen3-coder-plus", 32_001, [1.8, 1.8, 1.8, 0.18, 9.0]),
+        ("qwen3-coder-plus", 128_001, [3.0, 3.0, 3.0, 0.3, 15.0]),
+        (
+            "qwen3-coder-plus-2025-07-22",
+            256_001,
+            [6.0, 6.0, 6.0, 0.6, 60.0],
+        ),
+        ("qwen3-coder-flash", 256_001, [1.6, 1.6, 1.6, 0.4, 9.6]),
+        ("qwen-flash", 256_001, [0.25, 0.25, 0.25, 0.25, 2.0]),
+        (
+            "qwen-turbo qwen-turbo-latest",
+            0,
+            [0.05, 0.05, 0.05, 0.05, 0.2],
+        ),
+        ("qwq-plus", 0, [0.8, 0.8, 0.8, 0.8, 2.4]),
+        (
+            "mistral-large-2512 mistralai/mistral-large-2512 mistral-large-latest",
+            0,
+            [0.5, 0.5, 0.5, 0.05, 1.5],
+        ),
+        (
+            "mistral-large-2411 pixtral-large-2411",
+            0,
+            [2.0, 2.0, 2.0, 2.0, 6.0],
+        ),
+        (
+            "mistral-medium mistral-medium-2604",
+            0,
+            [1.5, 1.5, 1.5, 0.15, 7.5],
+        ),
+        (
+            "mistral-medium-2508 mistral-medium-2505",
+            0,
+            [0.4, 0.4, 0.4, 0.4, 2.0],
+        ),
+        ("mistral-embed", 0, [0.1, 0.1, 0.1, 0.1, 0.0]),
+        ("codestral-2508", 0, [0.3, 0.3, 0.3, 0.03, 0.9]),
+        (
+            "ministral-8b-2512 ministral-8b-latest",
+            0,
+            [0.15, 0.15, 0.15, 0.015, 0.15],
+        ),
+        ("pixtral-12b-2409", 0, [0.15, 0.15, 0.15, 0.15, 0.15]),
+        (
+            "kimi-k2-0905-preview kimi-k2-thinking",
+            0,
+            [0.6, 0.6, 0.6, 0.15, 2.5],
+        ),
+        ("kimi-k2-turbo-preview", 0, [1.15, 1.15, 1.15, 0.15, 8.0]),
+        (
+            "moonshot-v1-8k moonshot-v1-8k-vision-preview",
+            0,
+            [0.2, 0.2, 0.2, 0.2, 2.0],
+        ),
+        ("moonshot-v1-32k", 0, [1.0, 1.0, 1.0, 1.0, 3.0]),
+        (
+            "moonshot-v1-128k moonshot-v1-auto",
+            0,
+            [2.0, 2.0, 2.0, 2.0, 5.0],
+        ),
+        (
+            "claude-2.0 claude-2.1 anthropic.claude-v2:1",
+            0,
+            [8.0, 8.0, 8.0, 8.0, 24.0],
+        ),
+        ("claude-instant-1.2", 0, [0.8, 0.8, 0.8, 0.8, 2.4]),
+        (
+            "gpt-3.5-turbo gpt-3.5-turbo-0125",
+            0,
+            [0.5, 0.5, 0.5, 0.5, 1.5],
+        ),
+        ("gpt-3.5-turbo-1106", 0, [1.0, 1.0, 1.0, 1.0, 2.0]),
+        (
+            "gpt-3.5-turbo-0613 gpt-3.5-turbo-instruct-0914",
+            0,
+            [1.5, 1.5, 1.5, 1.5, 2.0],
+        ),
+        ("gpt-3.5-turbo-16k-0613", 0, [3.0, 3.0, 3.0, 3.0, 4.0]),
+        (
+            "anthropic.claude-sonnet-4-5-20250929-v1:0 global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            0,
+            [3.0, 3.75, 6.0, 0.3, 15.0],
+        ),
+        (
+            "us.anthropic.claude-sonnet-4-5-20250929-v1:0 eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            200_000,
+            [3.3, 4.125, 6.6, 0.33, 16.5],
+        ),
+        (
+            "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            200_001,
+            [6.6, 8.25, 13.2, 0.66, 24.75],
+        ),
+        (
+            "us.anthropic.claude-3-7-sonnet-20250219-v1:0 us.anthropic.claude-sonnet-4-20250514-v1:0",
+            0,
+            [3.0, 3.75, 6.0, 0.3, 15.0],
+        ),
+        (
+            "us.anthropic.claude-opus-4-6-v1",
+            0,
+            [5.5, 6.875, 11.0, 0.55, 27.5],
+        ),
+        ("DeepSeek/DeepSeek-V3.2", 0, [0.28, 0.28, 0.28, 0.028, 0.4]),
+        ("Z-AI/GLM-4.5", 0, [0.6, 0.6, 0.6, 0.6, 2.2]),
+    ] {
+        for model in models.split(' ') {
+            let quote = prices.quote(model);
+            let quote = quote.unwrap_or_else(|| panic!("{model} has no price"));
+            let long = quote.long.at(prompt);
+            let found = long.map_or(quote.rates, |long| long.rates).kinds();
+            let same = found.iter().zip(expected);
+            let same = same
+                .into_iter()
+                .all(|(one, other)| (one - other).abs() < 1e-9);
+            assert!(same, "{model} {prompt}: {found:?}");
+        }
+    }
+    for model in [
+        // Every host has a price of its own.
+        "deepseek-ai/DeepSeek-V3.2",
+        "zai-org/GLM-4.5",
+        "meta-llama/Llama-3.3-70B-Instruct",
+        "llama-3.3-70b-versatile",
+        "Qwen/Qwen3-Coder-480B-A35B-Instruct",
+        "qwen3-235b-a22b",
+        "mistral-medium-2706",
+        "us.anthropic.claude-of-tomorrow-v1:0",
+        "kimi-latest",
+    ] {
+        assert!(prices.quote(model).is_none(), "{model}");
+    }
+}

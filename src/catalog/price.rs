@@ -8,8 +8,8 @@ use crate::protocol::hub::usage::{Media, Usage};
 pub struct Price {
     /// US dollars per million tokens.
     pub rates: Rates,
-    /// What prompts above a length cost; `None` = the same.
-    pub long: Option<Long>,
+    /// What prompts above a length cost, where that is something else.
+    pub long: Longs,
     /// What is no text costs.
     pub media: MediaRates,
     /// What is sold by something else than tokens.
@@ -19,9 +19,9 @@ pub struct Price {
 }
 
 impl Price {
-    /// And so much for a whole request whose prompt is longer.
+    /// And so much for a whole request whose prompt is longer; thresholds rise.
     pub(super) const fn above(mut self, above: u64, rates: Rates) -> Self {
-        self.long = Some(Long {
+        self.long = self.long.with(Long {
             above,
             rates,
             media: MediaRates::TEXT,
@@ -46,7 +46,7 @@ impl Price {
 pub(super) const fn by_token(rates: Rates, terms: &'static Terms) -> Price {
     Price {
         rates,
-        long: None,
+        long: Longs::NONE,
         media: MediaRates::TEXT,
         units: UnitRates::NONE,
         terms,
@@ -141,6 +141,39 @@ pub(super) const fn rates(
 /// For vendors whose caches fill by themselves: what is written to one costs what input costs.
 pub(super) const fn uncached_writes(input: f64, cache_read: f64, output: f64) -> Rates {
     rates(input, input, input, cache_read, output)
+}
+
+/// What longer prompts cost, by rising thresholds.
+#[derive(Clone, Copy, Debug)]
+pub struct Longs {
+    list: [Long; Self::MOST],
+    count: usize,
+}
+
+impl Longs {
+    /// As ordinary ones.
+    pub(super) const NONE: Self = Self {
+        list: [Long {
+            above: u64::MAX,
+            rates: Rates::FREE,
+            media: MediaRates::TEXT,
+        }; Self::MOST],
+        count: 0,
+    };
+
+    /// Qwen has the most.
+    const MOST: usize = 3;
+
+    const fn with(mut self, long: Long) -> Self {
+        self.list[self.count] = long;
+        self.count += 1;
+        self
+    }
+
+    /// All of them.
+    pub fn as_slice(&self) -> &[Long] {
+        self.list.get(..self.count).unwrap_or_default()
+    }
 }
 
 /// The rates of a whole request whose prompt is longer than `above` tokens.
