@@ -785,3 +785,42 @@ fn vendors_names_have_their_prices_and_hosts_names_none() {
         assert!(prices.quote(model).is_none(), "{model}");
     }
 }
+
+/// Whatever is no map, and what `weir prices` says of it.
+#[test]
+fn what_is_no_map_is_told_with_the_file_and_where_to_get_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("page.html");
+    let path = file.to_str().expect("UTF-8");
+    for (text, found) in [
+        (
+            "<!doctype html>",
+            "found no JSON (expected value at line 1 column 1)",
+        ),
+        ("", "found no JSON"),
+        ("[1]", "found no JSON object"),
+        ("{}", "found no price in it"),
+    ] {
+        std::fs::write(&file, text).expect("a file");
+        for (map, from) in [
+            (
+                "litellm",
+                "model_prices_and_context_window.json of LiteLLM: get https://",
+            ),
+            (
+                "models.dev",
+                "api.json of models.dev: get https://models.dev/api.json",
+            ),
+        ] {
+            let output = Command::new(env!("CARGO_BIN_EXE_weir"))
+                .args(["prices", "diff", map, path])
+                .output()
+                .expect("weir runs");
+            let said = String::from_utf8(output.stderr).expect("UTF-8");
+            assert!(!output.status.success());
+            for part in [path, found, from] {
+                assert!(said.contains(part), "{part} in {said}");
+            }
+        }
+    }
+}

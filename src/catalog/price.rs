@@ -78,6 +78,7 @@ impl Rates {
     pub const FREE: Self = uncached_writes(0.0, 0.0, 0.0);
 
     /// So much of them.
+    #[must_use]
     pub fn times(&self, factor: f64) -> Self {
         Self {
             input: self.input * factor,
@@ -190,6 +191,7 @@ pub struct Long {
 impl Long {
     /// These rates for a model whose ordinary rates are `new` instead of `old`: each kind of token keeps the ratio
     /// between its two rates.
+    #[must_use]
     pub fn scaled(&self, old: &Rates, new: &Rates) -> Self {
         let scale =
             |long: f64, old: f64, new: f64| if old > 0.0 { new * (long / old) } else { new };
@@ -276,6 +278,7 @@ impl MediaRates {
     }
 
     /// For a model whose ordinary rates are `new` instead of `old`: in the same ratio to text.
+    #[must_use]
     pub fn scaled(&self, old: &Rates, new: &Rates) -> Self {
         let scale = |rate: Option<f64>, old: f64, new: f64| {
             rate.map(|rate| if old > 0.0 { new * (rate / old) } else { rate })
@@ -289,6 +292,7 @@ impl MediaRates {
     }
 
     /// So much of them.
+    #[must_use]
     pub fn times(&self, factor: f64) -> Self {
         let times = |rate: Option<f64>| rate.map(|rate| rate * factor);
         Self {

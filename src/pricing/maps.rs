@@ -85,9 +85,11 @@ impl Map {
 
     /// The prices in the text of a map, by the vendors' own names of the models. What is no price per token of text is left out.
     pub fn read(self, text: &str) -> Result<BTreeMap<String, Listed>, String> {
-        let document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let expected = self.expected();
+        let document: Value = serde_json::from_str(text)
+            .map_err(|error| format!("found no JSON ({error}), {expected}"))?;
         let Value::Object(entries) = document else {
-            return Err("found no JSON object, expected the map".to_owned());
+            return Err(format!("found no JSON object, {expected}"));
         };
         let mut prices = BTreeMap::new();
         let mut pictures = Vec::new();
@@ -117,16 +119,19 @@ impl Map {
             listed.units.add_picture(kind, usd);
         }
         if prices.is_empty() {
-            let expected = match self {
-                Self::LiteLlm => "model_prices_and_context_window.json",
-                Self::ModelsDev => "api.json",
-            };
-            return Err(format!(
-                "found no price in it, expected {expected} of {}",
-                self.as_str()
-            ));
+            return Err(format!("found no price in it, {expected}"));
         }
         Ok(prices)
+    }
+
+    /// Which file it is, and where to get it.
+    const fn expected(self) -> &'static str {
+        match self {
+            Self::LiteLlm => {
+                "expected model_prices_and_context_window.json of LiteLLM: get https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json"
+            }
+            Self::ModelsDev => "expected api.json of models.dev: get https://models.dev/api.json",
+        }
     }
 }
 
