@@ -45,7 +45,9 @@ pub fn sound(data: &[u8]) {
     assert!(sound::length(file).is_none_or(|millis| millis <= WEEK));
     let heard = |pieces: &[&[u8]]| {
         let mut spoken = Spoken::default();
-        pieces.iter().for_each(|piece| spoken.push(piece));
+        for piece in pieces {
+            spoken.push(piece);
+        }
         [false, true].map(|raw| spoken.length(raw))
     };
     let (begin, end) = file.split_at(usize::from(*cut).min(file.len()));

@@ -28,12 +28,12 @@ wheel.unlink()
 PYTHON
 fi
 
-# Names under which others sell a model at prices of their own, and a snapshot that is sold for less; pictures that are sold by the
+# A name under which Bedrock sells a model at a price of its own; pictures that are sold by the
 # token, of which the map also has a price by the piece, none for a cache, or one for text that Weir does not tell apart. On cheap
-# tiers the map rounds the cache (0.13 for half of 0.25: gpt-5.4, o4-mini, gpt-image-1, Gemini's flash-lite) or says nothing of it
-# (gemini-3-flash-preview, gemini-pro-latest), or less than half (Gemini's 3.8 that speaks); gpt-6-luna has a tier there whose output
+# tiers the map rounds the cache (0.13 for half of 0.25: gpt-5.4, o4-mini, gpt-image-1, Gemini's flash-lite) or says less than half of
+# it (Gemini's 3.8 that speaks), and gemini-3-flash-preview has a threshold there above which nothing costs more; gpt-6-luna has a tier there whose output
 # is free. gpt-4o-mini-tts has a price of text there that it never writes.
-known='deepseek-v4-flash-0731 deepseek.v3.2 gemini-2.5-flash-image gemini-3-flash-preview gemini-3-pro-image gemini-3-pro-image-preview gemini-3.1-flash-image gemini-3.1-flash-image-preview gemini-3.5-flash-lite gemini-3.8-flash-lite-tts gemini-3.8-flash-tts gemini-flash-lite-latest gemini-pro-latest glm-5-2 gpt-4o-mini-tts gpt-4o-mini-tts-2025-03-20 gpt-4o-mini-tts-2025-12-15 gpt-5.4 gpt-5.4-2026-03-05 gpt-6-luna gpt-image-1 gpt-image-1.5 gpt-image-1.5-2025-12-16 grok-imagine-image-2.0 o4-mini o4-mini-2025-04-16'
+known='deepseek.v3.2 gemini-2.5-flash-image gemini-3-flash-preview gemini-3-pro-image gemini-3-pro-image-preview gemini-3.1-flash-image gemini-3.1-flash-image-preview gemini-3.5-flash-lite gemini-3.8-flash-lite-tts gemini-3.8-flash-tts gemini-flash-lite-latest gpt-4o-mini-tts gpt-4o-mini-tts-2025-03-20 gpt-4o-mini-tts-2025-12-15 gpt-5.4 gpt-5.4-2026-03-05 gpt-6-luna gpt-image-1 gpt-image-1.5 gpt-image-1.5-2025-12-16 grok-imagine-image-2.0 o4-mini o4-mini-2025-04-16'
 found=$("$1" prices diff litellm "$map" 2>"$place/said" | awk '$2 != "-"')
 printf '%s\n' "$found"
 tail -n 1 "$place/said" >&2

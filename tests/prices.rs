@@ -519,3 +519,308 @@ fn an_entry_holds_thresholds_and_the_prices_of_tiers() {
         assert!(said.join("\n").contains(expected), "{terms}: {said:?}");
     }
 }
+
+/// A configuration with what `weir prices import` prints for a map with this text, and what it prints.
+fn imported(map: &str, text: &str) -> (PriceTable, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path().join("map.json");
+    std::fs::write(&at, text).expect("a file");
+    let (fragment, _) = printed(&["import", map, at.to_str().expect("UTF-8")]);
+    let text = format!(
+        "version: 1\nanonymous: true\naccounts: [{{ name: a, provider: ollama }}]\n{fragment}"
+    );
+    let config = config::parse("test", &text, &|_| None);
+    let config = config.unwrap_or_else(|faults| panic!("{faults:?} in\n{fragment}"));
+    (PriceTable::new(&config.prices), fragment)
+}
+
+/// models.dev has one price of writing to a cache, and neither map says everything: what it does not say stays as it is known, in
+/// its ratio to what the map says.
+#[test]
+fn an_imported_map_lowers_nothing_of_which_it_does_not_speak() {
+    let models_dev = r#"{
+        "alibaba": {"models": {"kimi-k3": {"cost": {"input": 1, "output": 1}}}},
+        "anthropic": {"models": {
+            "claude-opus-4-6": {"cost": {"input": 5, "output": 25, "cache_read": 0.5, "cache_write": 6.25}},
+            "claude-sonnet-5": {"cost": {"input": 4, "output": 20, "cache_read": 0.4, "cache_write": 5}},
+            "claude-haiku-5-5": {"cost": {"input": 0.2, "output": 1, "cache_write": 0.25,
+                "tiers": [{"input": 1, "output": 5, "cache_write": 1.25, "tier": {"type": "context", "size": 100000}}]}},
+            "claude-opus-9": {"cost": {"input": 3, "output": 9, "cache_read": 0.3, "cache_write": 3.75}}}},
+        "openai": {"models": {
+            "gpt-5.5": {"cost": {"input": 6, "output": 36, "context_over_200k": {"input": 12, "output": 54}}},
+            "gpt-6-sol": {"cost": {"input": 2, "output": 10, "cache_read": 0.2}},
+            "gpt-4o": {"cost": {"input": 5, "output": 20}}}},
+        "zai": {"models": {"glm-5.3": {"cost": {"input": 2.8, "output": 8.8}}}}}"#;
+    let (prices, fragment) = imported("models.dev", models_dev);
+    for known in ["claude-opus-4-6", "gpt-6-sol", "kimi-k3"] {
+        assert!(!fragment.contains(known), "as it is known: {fragment}");
+    }
+    let rates = |model: &str, prompt| {
+        let quote = prices.quote(model).expect("a price");
+        let long = quote.long.at(prompt);
+        long.map_or(quote.rates, |long| long.rates).kinds()
+    };
+    for (model, prompt, expected) in [
+        ("claude-opus-4-6", 0, [5.0, 6.25, 10.0, 0.5, 25.0]),
+        ("claude-sonnet-5", 0, [4.0, 5.0, 8.0, 0.4, 20.0]),
+        ("claude-haiku-5-5", 0, [0.2, 0.25, 0.4, 0.02, 1.0]),
+        ("claude-haiku-5-5", 100_001, [1.0, 1.25, 2.0, 0.1, 5.0]),
+        // Nobody knows it: Anthropic writes for an hour at twice the input.
+        ("claude-opus-9", 0, [3.0, 3.75, 6.0, 0.3, 9.0]),
+        ("gpt-5.5", 0, [6.0, 6.0, 6.0, 0.6, 36.0]),
+        // The name of that member is no threshold of the vendor's.
+        ("gpt-5.5", 272_000, [6.0, 6.0, 6.0, 0.6, 36.0]),
+        ("gpt-5.5", 272_001, [12.0, 12.0, 12.0, 1.2, 54.0]),
+        ("gpt-4o", 0, [5.0, 5.0, 5.0, 2.5, 20.0]),
+        ("glm-5.3", 0, [2.8, 2.8, 2.8, 0.52, 8.8]),
+        ("kimi-k3", 0, [3.0, 3.0, 6.0, 0.3, 15.0]),
+    ] {
+        let found = rates(model, prompt);
+        let same = found.iter().zip(expected);
+        let same = same
+            .into_iter()
+            .all(|(one, other)| (one - other).abs() < 1e-9);
+        assert!(same, "{model} {prompt}: {found:?}");
+    }
+    let batch = prices.cost("claude-sonnet-5", &used([0, 0, 0, 1_000, 0]), Some("batch"));
+    assert_eq!(batch.map(nano_usd), Some(4_000_000), "its tiers stay");
+
+    // The same of the other map: an hour, a cache on a tier where the table has an ordinary price of it, pictures of a size.
+    let litellm = r#"{
+        "claude-opus-4-6": {"mode": "chat", "input_cost_per_token": 1e-05, "output_cost_per_token": 5e-05, "cache_creation_input_token_cost": 1.25e-05,
+            "input_cost_per_token_batches": 5e-06, "output_cost_per_token_batches": 2.5e-05},
+        "gemini-3-flash-preview": {"mode": "chat", "input_cost_per_token": 5e-07, "output_cost_per_token": 3e-06, "cache_read_input_token_cost": 5e-08,
+            "input_cost_per_token_batches": 2.5e-07, "output_cost_per_token_batches": 1.5e-06},
+        "dall-e-3": {"mode": "image_generation", "input_cost_per_image": 0.05},
+        "whisper-1": {"mode": "audio_transcription", "input_cost_per_second": 0.0002},
+        "dashscope/glm-5.3": {"mode": "chat", "input_cost_per_token": 1e-06, "output_cost_per_token": 1e-06}}"#;
+    let (prices, fragment) = imported("litellm", litellm);
+    assert!(!fragment.contains("gemini"), "{fragment}");
+    let opus = prices.quote("claude-opus-4-6").expect("a price");
+    assert_eq!(
+        opus.rates.kinds().map(nano_usd),
+        [10.0, 12.5, 20.0, 1.0, 50.0].map(nano_usd)
+    );
+    let batch = prices.cost("claude-opus-4-6", &used([0, 0, 0, 1_000, 0]), Some("batch"));
+    assert_eq!(batch.map(nano_usd), Some(10_000_000));
+    assert_eq!(prices.quote("glm-5.3").expect("a price").model, "glm-5.3");
+    let known = PriceTable::new(&[]);
+    let before = known.quote("dall-e-3").expect("a price").units.prices();
+    let after = prices.quote("dall-e-3").expect("a price").units.prices();
+    assert_eq!(after.image, Some(0.05));
+    assert_eq!(
+        after.images, before.images,
+        "sizes of which it says nothing"
+    );
+    assert!(!before.images.is_empty());
+}
+
+/// Names as vendors, Bedrock and OpenRouter spell them, with the prices of LiteLLM's map (1.110.2), or of its last one that had them
+/// (1.83.0): input, both cache writes, cache read, output, in USD per million tokens, of a prompt of that length.
+#[test]
+fn vendors_names_have_their_prices_and_hosts_names_none() {
+    let prices = PriceTable::new(&[]);
+    for (models, prompt, expected) in [
+        (
+            "grok-4.20 grok-4.20-0309 grok-4.20-latest grok-4.20-beta grok-4.20-beta-0309 grok-4.20-beta-latest grok-4.20-beta-latest-reasoning \
+             grok-4.20-0309-reasoning grok-4.20-0309-non-reasoning grok-4.20-beta-0309-non-reasoning grok-4.20-experimental-beta-0304 \
+             grok-4.20-experimental-beta-0304-reasoning grok-4.20-experimental-beta-non-reasoning-latest grok-4.20-multi-agent-0309 \
+             grok-4.20-multi-agent-beta-latest grok-4.20-multi-agent-experimental-beta-0304 grok-4.20-reasoning-gv2 x-ai/grok-4.20-beta",
+            200_000,
+            [1.25, 1.25, 1.25, 0.2, 2.5],
+        ),
+        (
+            "grok-4.20-0309-reasoning grok-4.20-beta",
+            200_001,
+            [2.5, 2.5, 2.5, 0.4, 5.0],
+        ),
+        (
+            "qwen3-max qwen3-max-preview qwen3-max-2026-01-23",
+            32_000,
+            [1.2, 1.2, 1.2, 1.2, 6.0],
+        ),
+        ("qwen3-max", 128_000, [2.4, 2.4, 2.4, 2.4, 12.0]),
+        ("qwen3-max", 128_001, [3.0, 3.0, 3.0, 3.0, 15.0]),
+        (
+            "qwen-plus qwen-plus-latest qwen-plus-2025-01-25",
+            256_000,
+            [0.4, 0.4, 0.4, 0.4, 1.2],
+        ),
+        (
+            "qwen-plus-latest qwen-plus-2025-09-11",
+            256_001,
+            [1.2, 1.2, 1.2, 1.2, 3.6],
+        ),
+        ("qwen3-coder-plus", 0, [1.0, 1.0, 1.0, 0.1, 5.0]),
+        ("qwen3-coder-plus", 32_001, [1.8, 1.8, 1.8, 0.18, 9.0]),
+        ("qwen3-coder-plus", 128_001, [3.0, 3.0, 3.0, 0.3, 15.0]),
+        (
+            "qwen3-coder-plus-2025-07-22",
+            256_001,
+            [6.0, 6.0, 6.0, 0.6, 60.0],
+        ),
+        ("qwen3-coder-flash", 256_001, [1.6, 1.6, 1.6, 0.4, 9.6]),
+        ("qwen-flash", 256_001, [0.25, 0.25, 0.25, 0.25, 2.0]),
+        (
+            "qwen-turbo qwen-turbo-latest",
+            0,
+            [0.05, 0.05, 0.05, 0.05, 0.2],
+        ),
+        ("qwq-plus", 0, [0.8, 0.8, 0.8, 0.8, 2.4]),
+        (
+            "mistral-large-2512 mistralai/mistral-large-2512 mistral-large-latest",
+            0,
+            [0.5, 0.5, 0.5, 0.05, 1.5],
+        ),
+        (
+            "mistral-large-2411 pixtral-large-2411",
+            0,
+            [2.0, 2.0, 2.0, 2.0, 6.0],
+        ),
+        (
+            "mistral-medium mistral-medium-2604",
+            0,
+            [1.5, 1.5, 1.5, 0.15, 7.5],
+        ),
+        (
+            "mistral-medium-2508 mistral-medium-2505",
+            0,
+            [0.4, 0.4, 0.4, 0.4, 2.0],
+        ),
+        ("mistral-embed", 0, [0.1, 0.1, 0.1, 0.1, 0.0]),
+        ("codestral-2508", 0, [0.3, 0.3, 0.3, 0.03, 0.9]),
+        (
+            "ministral-8b-2512 ministral-8b-latest",
+            0,
+            [0.15, 0.15, 0.15, 0.015, 0.15],
+        ),
+        ("pixtral-12b-2409", 0, [0.15, 0.15, 0.15, 0.15, 0.15]),
+        (
+            "kimi-k2-0905-preview kimi-k2-thinking",
+            0,
+            [0.6, 0.6, 0.6, 0.15, 2.5],
+        ),
+        ("kimi-k2-turbo-preview", 0, [1.15, 1.15, 1.15, 0.15, 8.0]),
+        (
+            "moonshot-v1-8k moonshot-v1-8k-vision-preview",
+            0,
+            [0.2, 0.2, 0.2, 0.2, 2.0],
+        ),
+        ("moonshot-v1-32k", 0, [1.0, 1.0, 1.0, 1.0, 3.0]),
+        (
+            "moonshot-v1-128k moonshot-v1-auto",
+            0,
+            [2.0, 2.0, 2.0, 2.0, 5.0],
+        ),
+        (
+            "claude-2.0 claude-2.1 anthropic.claude-v2:1",
+            0,
+            [8.0, 8.0, 8.0, 8.0, 24.0],
+        ),
+        ("claude-instant-1.2", 0, [0.8, 0.8, 0.8, 0.8, 2.4]),
+        (
+            "gpt-3.5-turbo gpt-3.5-turbo-0125",
+            0,
+            [0.5, 0.5, 0.5, 0.5, 1.5],
+        ),
+        ("gpt-3.5-turbo-1106", 0, [1.0, 1.0, 1.0, 1.0, 2.0]),
+        (
+            "gpt-3.5-turbo-0613 gpt-3.5-turbo-instruct-0914",
+            0,
+            [1.5, 1.5, 1.5, 1.5, 2.0],
+        ),
+        ("gpt-3.5-turbo-16k-0613", 0, [3.0, 3.0, 3.0, 3.0, 4.0]),
+        (
+            "anthropic.claude-sonnet-4-5-20250929-v1:0 global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            0,
+            [3.0, 3.75, 6.0, 0.3, 15.0],
+        ),
+        (
+            "us.anthropic.claude-sonnet-4-5-20250929-v1:0 eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            200_000,
+            [3.3, 4.125, 6.6, 0.33, 16.5],
+        ),
+        (
+            "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            200_001,
+            [6.6, 8.25, 13.2, 0.66, 24.75],
+        ),
+        (
+            "us.anthropic.claude-3-7-sonnet-20250219-v1:0 us.anthropic.claude-sonnet-4-20250514-v1:0",
+            0,
+            [3.0, 3.75, 6.0, 0.3, 15.0],
+        ),
+        (
+            "us.anthropic.claude-opus-4-6-v1",
+            0,
+            [5.5, 6.875, 11.0, 0.55, 27.5],
+        ),
+        ("DeepSeek/DeepSeek-V3.2", 0, [0.28, 0.28, 0.28, 0.028, 0.4]),
+        ("Z-AI/GLM-4.5", 0, [0.6, 0.6, 0.6, 0.6, 2.2]),
+    ] {
+        for model in models.split(' ') {
+            let quote = prices.quote(model);
+            let quote = quote.unwrap_or_else(|| panic!("{model} has no price"));
+            let long = quote.long.at(prompt);
+            let found = long.map_or(quote.rates, |long| long.rates).kinds();
+            let same = found.iter().zip(expected);
+            let same = same
+                .into_iter()
+                .all(|(one, other)| (one - other).abs() < 1e-9);
+            assert!(same, "{model} {prompt}: {found:?}");
+        }
+    }
+    for model in [
+        // Every host has a price of its own.
+        "deepseek-ai/DeepSeek-V3.2",
+        "zai-org/GLM-4.5",
+        "meta-llama/Llama-3.3-70B-Instruct",
+        "llama-3.3-70b-versatile",
+        "Qwen/Qwen3-Coder-480B-A35B-Instruct",
+        "qwen3-235b-a22b",
+        "mistral-medium-2706",
+        "us.anthropic.claude-of-tomorrow-v1:0",
+        "kimi-latest",
+    ] {
+        assert!(prices.quote(model).is_none(), "{model}");
+    }
+}
+
+/// Whatever is no map, and what `weir prices` says of it.
+#[test]
+fn what_is_no_map_is_told_with_the_file_and_where_to_get_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("page.html");
+    let path = file.to_str().expect("UTF-8");
+    for (text, found) in [
+        (
+            "<!doctype html>",
+            "found no JSON (expected value at line 1 column 1)",
+        ),
+        ("", "found no JSON"),
+        ("[1]", "found no JSON object"),
+        ("{}", "found no price in it"),
+    ] {
+        std::fs::write(&file, text).expect("a file");
+        for (map, from) in [
+            (
+                "litellm",
+                "model_prices_and_context_window.json of LiteLLM: get https://",
+            ),
+            (
+                "models.dev",
+                "api.json of models.dev: get https://models.dev/api.json",
+            ),
+        ] {
+            let output = Command::new(env!("CARGO_BIN_EXE_weir"))
+                .args(["prices", "diff", map, path])
+                .output()
+                .expect("weir runs");
+            let said = String::from_utf8(output.stderr).expect("UTF-8");
+            assert!(!output.status.success());
+            for part in [path, found, from] {
+                assert!(said.contains(part), "{part} in {said}");
+            }
+        }
+    }
+}

@@ -21,7 +21,7 @@ mod terms;
 mod units;
 
 pub use counting::{Counting, Pictures};
-pub use price::{Long, MediaRates, Price, Rates};
+pub use price::{Long, Longs, MediaRates, Price, Rates};
 pub use row::Source;
 pub use terms::{Fees, Terms};
 pub use units::UnitRates;

@@ -8,8 +8,8 @@ use crate::protocol::hub::usage::{Media, Usage};
 pub struct Price {
     /// US dollars per million tokens.
     pub rates: Rates,
-    /// What prompts above a length cost; `None` = the same.
-    pub long: Option<Long>,
+    /// What prompts above a length cost, where that is something else.
+    pub long: Longs,
     /// What is no text costs.
     pub media: MediaRates,
     /// What is sold by something else than tokens.
@@ -19,9 +19,9 @@ pub struct Price {
 }
 
 impl Price {
-    /// And so much for a whole request whose prompt is longer.
+    /// And so much for a whole request whose prompt is longer; thresholds rise.
     pub(super) const fn above(mut self, above: u64, rates: Rates) -> Self {
-        self.long = Some(Long {
+        self.long = self.long.with(Long {
             above,
             rates,
             media: MediaRates::TEXT,
@@ -46,7 +46,7 @@ impl Price {
 pub(super) const fn by_token(rates: Rates, terms: &'static Terms) -> Price {
     Price {
         rates,
-        long: None,
+        long: Longs::NONE,
         media: MediaRates::TEXT,
         units: UnitRates::NONE,
         terms,
@@ -78,6 +78,7 @@ impl Rates {
     pub const FREE: Self = uncached_writes(0.0, 0.0, 0.0);
 
     /// So much of them.
+    #[must_use]
     pub fn times(&self, factor: f64) -> Self {
         Self {
             input: self.input * factor,
@@ -143,6 +144,39 @@ pub(super) const fn uncached_writes(input: f64, cache_read: f64, output: f64) ->
     rates(input, input, input, cache_read, output)
 }
 
+/// What longer prompts cost, by rising thresholds.
+#[derive(Clone, Copy, Debug)]
+pub struct Longs {
+    list: [Long; Self::MOST],
+    count: usize,
+}
+
+impl Longs {
+    /// As ordinary ones.
+    pub(super) const NONE: Self = Self {
+        list: [Long {
+            above: u64::MAX,
+            rates: Rates::FREE,
+            media: MediaRates::TEXT,
+        }; Self::MOST],
+        count: 0,
+    };
+
+    /// Qwen has the most.
+    const MOST: usize = 3;
+
+    const fn with(mut self, long: Long) -> Self {
+        self.list[self.count] = long;
+        self.count += 1;
+        self
+    }
+
+    /// All of them.
+    pub fn as_slice(&self) -> &[Long] {
+        self.list.get(..self.count).unwrap_or_default()
+    }
+}
+
 /// The rates of a whole request whose prompt is longer than `above` tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Long {
@@ -157,6 +191,7 @@ pub struct Long {
 impl Long {
     /// These rates for a model whose ordinary rates are `new` instead of `old`: each kind of token keeps the ratio
     /// between its two rates.
+    #[must_use]
     pub fn scaled(&self, old: &Rates, new: &Rates) -> Self {
         let scale =
             |long: f64, old: f64, new: f64| if old > 0.0 { new * (long / old) } else { new };
@@ -243,6 +278,7 @@ impl MediaRates {
     }
 
     /// For a model whose ordinary rates are `new` instead of `old`: in the same ratio to text.
+    #[must_use]
     pub fn scaled(&self, old: &Rates, new: &Rates) -> Self {
         let scale = |rate: Option<f64>, old: f64, new: f64| {
             rate.map(|rate| if old > 0.0 { new * (rate / old) } else { rate })
@@ -256,6 +292,7 @@ impl MediaRates {
     }
 
     /// So much of them.
+    #[must_use]
     pub fn times(&self, factor: f64) -> Self {
         let times = |rate: Option<f64>| rate.map(|rate| rate * factor);
         Self {

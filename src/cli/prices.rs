@@ -82,7 +82,8 @@ impl Chosen {
         let only = self.only.as_deref().map(Glob::new).transpose();
         let only = only.map_err(|error| format!("--only: {error}"))?;
         let text = std::fs::read_to_string(&self.file).map_err(|error| error.to_string())?;
-        let mut changes = maps::changes(known, &self.map.read(&text)?);
+        let text = text.trim_start_matches('\u{feff}');
+        let mut changes = maps::changes(known, &self.map.read(text)?);
         changes.retain(|change| {
             only.as_ref()
                 .is_none_or(|only| only.is_match(&change.model))

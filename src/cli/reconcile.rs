@@ -11,7 +11,7 @@ use super::{failure, print, print_faults};
 use crate::limits::ledger::{self, Dimension, Row};
 use crate::pricing::PriceTable;
 use crate::{catalog, config};
-use export::{Entry, Worth};
+use export::{Entry, Export, Worth};
 
 mod csv;
 mod export;
@@ -76,8 +76,11 @@ impl Reconcile {
         let at = |path: &PathBuf, why: String| format!("{}: {why}", path.display());
         let text = std::fs::read_to_string(&self.file)
             .map_err(|error| at(&self.file, error.to_string()))?;
-        let entries = export::read(self.vendor, &text).map_err(|why| at(&self.file, why))?;
-        let (theirs, unpriced) = bill(prices, &entries);
+        let export = export::read(self.vendor, &text).map_err(|why| at(&self.file, why))?;
+        for warning in warnings(&export) {
+            eprintln!("warning: {}: {warning}", self.file.display());
+        }
+        let (theirs, unpriced) = bill(prices, &export.entries);
         let days = || theirs.keys().map(|(day, _)| *day);
         let (Some(first), Some(last)) = (days().min(), days().max()) else {
             return Err(at(
@@ -89,10 +92,48 @@ impl Reconcile {
             let names: Vec<String> = unpriced.into_iter().map(clean).collect();
             eprintln!("without a price: {}", names.join(", "));
         }
+        self.known_accounts()?;
         let by = [Dimension::Day, Dimension::Model, Dimension::Account];
         let rows = ledger::report(&self.ledger, (first, last), &by)
             .map_err(|error| at(&self.ledger, error.to_string()))?;
         Ok(table(&self.ours(&rows), &theirs))
+    }
+
+    /// Whether the ledger has ever heard of every `--account`.
+    fn known_accounts(&self) -> Result<(), String> {
+        if self.account.is_empty() {
+            return Ok(());
+        }
+        let ever = (Date::MIN, Date::MAX);
+        let rows = ledger::report(&self.ledger, ever, &[Dimension::Account])
+            .map_err(|error| format!("{}: {error}", self.ledger.display()))?;
+        let there: BTreeSet<&str> = rows
+            .iter()
+            .flat_map(|row| &row.names)
+            .map(|name| &**name)
+            .collect();
+        let unknown = self
+            .account
+            .iter()
+            .find(|name| !there.contains(name.as_str()));
+        let Some(unknown) = unknown else {
+            return Ok(());
+        };
+        let there: Vec<String> = there
+            .into_iter()
+            .filter(|name| !name.is_empty())
+            .map(clean)
+            .collect();
+        let there = if there.is_empty() {
+            "none".to_owned()
+        } else {
+            there.join(", ")
+        };
+        Err(format!(
+            "--account: found `{}`, expected an account of the ledger {}: {there}",
+            clean(unknown),
+            self.ledger.display()
+        ))
     }
 
     /// The ledger's sums for the vendor.
@@ -156,6 +197,25 @@ impl Sum {
             self.tokens = Some(self.tokens.unwrap_or(0).saturating_add(tokens));
         }
     }
+}
+
+/// What of an export is not compared.
+fn warnings(export: &Export) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if export.is_cut {
+        warnings.push(
+            "its last page says `has_more: true`, so that days or models are missing in the vendor's columns; ask for the rest by `page=` \
+             with its `next_page`, and put all pages into one file, one after the other"
+                .to_owned(),
+        );
+    }
+    for (currency, count) in &export.foreign {
+        warnings.push(format!(
+            "left out {count} amounts in {}, since the ledger is in USD; reconcile them by an export of usage",
+            clean(currency)
+        ));
+    }
+    warnings
 }
 
 /// The costs of the entries, and the models for which only tokens are stated and no price is known.
@@ -253,8 +313,8 @@ mod tests {
 
     fn lines(vendor: Vendor, text: &str) -> Vec<(String, String, String, String)> {
         let prices = PriceTable::new(&[]);
-        let entries = export::read(vendor, text).unwrap_or_else(|why| panic!("{why}: {text}"));
-        let (bill, unpriced) = bill(&prices, &entries);
+        let export = export::read(vendor, text).unwrap_or_else(|why| panic!("{why}: {text}"));
+        let (bill, unpriced) = bill(&prices, &export.entries);
         assert!(unpriced.is_empty(), "{unpriced:?}");
         let line = |((day, model), sum): (&(Date, String), &Sum)| {
             let (usd, batches) = (format!("{:.4}", sum.usd), format!("{:.4}", sum.batches));
@@ -377,11 +437,48 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_compared_is_told() {
+        let cut = r#"{"data":[],"has_more":true,"next_page":"p2"}"#;
+        let whole = r#"{"data":[],"has_more":false}"#;
+        for (text, is_cut) in [
+            (cut.to_owned(), true),
+            (whole.to_owned(), false),
+            (format!("{cut}\n{whole}"), false),
+            (format!("[{cut},{whole}]"), false),
+            (format!("[{cut},{cut}]"), true),
+        ] {
+            let export = export::read(Vendor::Anthropic, &text).expect("pages");
+            let said = warnings(&export).join("\n");
+            assert_eq!(said.contains("has_more"), is_cut, "{text}");
+            assert_eq!(said.contains("next_page"), is_cut, "{text}");
+        }
+        let openai = r#"{"data":[{"start_time":1793491200,"results":[
+            {"amount":{"value":2,"currency":"eur"},"line_item":"gpt-5-2025-08-07, output"},
+            {"amount":{"value":1,"currency":"usd"},"line_item":"gpt-5-2025-08-07, output"}]}]}"#;
+        let anthropic = r#"{"data":[{"starting_at":"2026-11-01","results":[
+            {"amount":"200","currency":"EUR","model":"gpt-5"},{"amount":"100","currency":"USD","model":"gpt-5"}]}]}"#;
+        let csv = "date,model,cost_usd,currency\n2026-11-01,gpt-5,2,EUR\n2026-11-01,gpt-5,1,usd\n";
+        for (vendor, text) in [
+            (Vendor::Openai, openai),
+            (Vendor::Anthropic, anthropic),
+            (Vendor::Openai, csv),
+        ] {
+            assert_eq!(
+                lines(vendor, text),
+                [line("2026-11-01", "gpt-5", "1.0000", "0.0000")]
+            );
+            let export = export::read(vendor, text).expect("costs");
+            let said = warnings(&export);
+            assert!(said[0].contains("left out 1 amounts in EUR"), "{said:?}");
+        }
+    }
+
+    #[test]
     fn what_has_no_price_is_told() {
         let prices = PriceTable::new(&[]);
         let text = r#"{"data":[{"start_time":1793491200,"results":[{"input_tokens":5,"output_tokens":5,"model":"gpt-secret"}]}]}"#;
-        let entries = export::read(Vendor::Openai, text).expect("usage");
-        let (bill, unpriced) = bill(&prices, &entries);
+        let export = export::read(Vendor::Openai, text).expect("usage");
+        let (bill, unpriced) = bill(&prices, &export.entries);
         assert_eq!(unpriced.into_iter().collect::<Vec<_>>(), ["gpt-secret"]);
         assert_eq!(bill.values().next().and_then(|sum| sum.tokens), Some(10));
     }

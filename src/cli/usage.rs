@@ -19,28 +19,18 @@ use crate::limits::ledger::{self, Dimension, Row, figures};
 #[derive(Debug, Args)]
 pub(super) struct Usage {
     /// The ledger's file, as `ledger.path` of the configuration has it
-    #[arg(
-        long,
-        value_name = "PATH",
-        required_unless_present = "prometheus",
-        conflicts_with = "prometheus"
-    )]
+    #[arg(long, value_name = "PATH", required_unless_present = "prometheus")]
     ledger: Option<PathBuf>,
     /// Instead of a ledger, the Prometheus that scrapes every Weir of a fleet: its base URL. It groups
     /// by day; by group alone or project alone; or by key, model and account together (without counts of requests by model and account)
-    #[arg(long, value_name = "URL", conflicts_with = "focus")]
+    #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
     /// The environment variable that holds the token for that Prometheus
-    #[arg(long, value_name = "NAME", requires = "prometheus")]
+    #[arg(long, value_name = "NAME")]
     token_env: Option<String>,
-    /// The `timezone` of the configuration, whose days Prometheus knows
-    #[arg(
-        long,
-        value_name = "ZONE",
-        default_value = "UTC",
-        requires = "prometheus"
-    )]
-    timezone: String,
+    /// The `timezone` of the configuration, whose days Prometheus knows [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
     /// The first day: `today`, `month` (this calendar month), a number of days (`30d`, today included) or a date
     #[arg(long, default_value = "30d", value_parser = since)]
     since: Since,
@@ -58,6 +48,9 @@ pub(super) struct Usage {
     focus: bool,
 }
 
+/// The exit code for arguments that do not go together, as that of the parser.
+const MISUSED: u8 = 2;
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Since {
     Days(i32),
@@ -67,6 +60,10 @@ enum Since {
 
 impl Usage {
     pub(super) fn run(self) -> ExitCode {
+        if let Some(why) = self.misfit() {
+            eprintln!("weir: {why}");
+            return ExitCode::from(MISUSED);
+        }
         let text = match (self.twice(), &self.prometheus, &self.ledger) {
             (Some(why), ..) => Err(why),
             (None, Some(url), _) => self.metered(url),
@@ -90,7 +87,10 @@ impl Usage {
         });
         let server = config::prometheus_at(url, token.transpose()?.as_deref())
             .map_err(|why| format!("--prometheus: {why}"))?;
-        let zone = TimeZone::get(&self.timezone).map_err(|error| format!("--timezone: {error}"))?;
+        let zone = self.timezone.as_deref().unwrap_or("UTC");
+        let zone = TimeZone::get(zone).map_err(|_| {
+            format!("--timezone: found `{}`, expected the name of a time zone such as `Europe/Berlin`, as `timezone` of the configuration has it", clean(zone))
+        })?;
         let first = self
             .since
             .first(Timestamp::now().to_zoned(zone.clone()).date());
@@ -104,6 +104,34 @@ impl Usage {
         } else {
             table(by, &rows)
         })
+    }
+
+    /// What is wrong with the arguments together, and what to do.
+    fn misfit(&self) -> Option<String> {
+        if self.prometheus.is_some() {
+            let why = if self.ledger.is_some() {
+                "--ledger, --prometheus: found both, expected one: the ledger of one host, or the Prometheus of a fleet"
+            } else if self.focus {
+                "--focus: a bill has a line for each day, account, model, key, group and project, and Prometheus knows group and project each \
+                 alone; give `--ledger PATH` in place of `--prometheus`, or ask it for `--by day,key,model,account --csv`"
+            } else {
+                return None;
+            };
+            return Some(why.to_owned());
+        }
+        let (name, why) = if self.timezone.is_some() {
+            (
+                "--timezone",
+                "the days of a ledger are those of `timezone` of its configuration",
+            )
+        } else if self.token_env.is_some() {
+            ("--token-env", "a ledger is a file, and asks for no token")
+        } else {
+            return None;
+        };
+        Some(format!(
+            "{name}: {why}; leave it out, or ask a Prometheus by `--prometheus URL`"
+        ))
     }
 
     /// The error for a dimension that is named twice.
@@ -377,6 +405,54 @@ mod tests {
         );
         assert!(table(&[], &[]).contains("0.0000"));
         assert_eq!(clean("a\u{1b}[2J"), "a?[2J");
+    }
+
+    #[test]
+    fn arguments_that_mean_nothing_together_say_what_to_do() {
+        #[derive(clap::Parser)]
+        struct Given {
+            #[command(flatten)]
+            usage: Usage,
+        }
+        for (arguments, advice) in [
+            ("--ledger l", None),
+            ("--ledger l --focus", None),
+            ("--prometheus u --timezone Asia/Tokyo --token-env T", None),
+            (
+                "--ledger l --timezone Mars/X",
+                Some("ask a Prometheus by `--prometheus URL`"),
+            ),
+            (
+                "--ledger l --token-env NOPE",
+                Some("ask a Prometheus by `--prometheus URL`"),
+            ),
+            (
+                "--prometheus u --focus",
+                Some("give `--ledger PATH` in place of `--prometheus`"),
+            ),
+            ("--prometheus u --ledger l", Some("expected one")),
+        ] {
+            let words = ["usage"].into_iter().chain(arguments.split(' '));
+            let given = <Given as clap::Parser>::try_parse_from(words);
+            let said = given.expect("arguments").usage.misfit();
+            match advice {
+                None => assert_eq!(said, None, "{arguments}"),
+                Some(advice) => {
+                    let said = said.unwrap_or_default();
+                    assert!(said.contains(advice), "{arguments}: {said}");
+                }
+            }
+        }
+        let words = "usage --prometheus http://127.0.0.1:9 --timezone Mars/X".split(' ');
+        let given = <Given as clap::Parser>::try_parse_from(words);
+        let usage = given.expect("arguments").usage;
+        let why = usage
+            .metered("http://127.0.0.1:9")
+            .expect_err("no such zone");
+        assert!(
+            why.contains("`Mars/X`") && why.contains("`Europe/Berlin`"),
+            "{why}"
+        );
     }
 
     #[test]

@@ -12,9 +12,14 @@ use super::{PriceTable, Quote};
 use crate::catalog::{Long, MediaRates, Rates};
 use crate::config::UnitPrices;
 
+mod brands;
 mod litellm;
 mod models_dev;
+mod unsaid;
 mod written;
+
+use brands::is_own;
+use unsaid::Unsaid;
 
 /// Which map a file is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,6 +43,8 @@ pub struct Listed {
     pub units: UnitPrices,
     /// Members of the map with a price that an entry cannot say.
     pub left: Vec<String>,
+    /// Of what nothing is said.
+    pub unsaid: Unsaid,
 }
 
 /// What is said of one service tier of a model.
@@ -78,9 +85,11 @@ impl Map {
 
     /// The prices in the text of a map, by the vendors' own names of the models. What is no price per token of text is left out.
     pub fn read(self, text: &str) -> Result<BTreeMap<String, Listed>, String> {
-        let document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let expected = self.expected();
+        let document: Value = serde_json::from_str(text)
+            .map_err(|error| format!("found no JSON ({error}), {expected}"))?;
         let Value::Object(entries) = document else {
-            return Err("found no JSON object, expected the map".to_owned());
+            return Err(format!("found no JSON object, {expected}"));
         };
         let mut prices = BTreeMap::new();
         let mut pictures = Vec::new();
@@ -96,7 +105,8 @@ impl Map {
                 Self::ModelsDev if models_dev::VENDORS.contains(&name.as_str()) => {
                     let models = entry.get("models").and_then(Value::as_object);
                     for (model, entry) in models.into_iter().flatten() {
-                        if let Some(listed) = models_dev::read(entry) {
+                        let listed = models_dev::read(name, entry);
+                        if let Some(listed) = listed.filter(|_| is_own(name, model)) {
                             prices.insert(model.clone(), listed);
                         }
                     }
@@ -109,16 +119,19 @@ impl Map {
             listed.units.add_picture(kind, usd);
         }
         if prices.is_empty() {
-            let expected = match self {
-                Self::LiteLlm => "model_prices_and_context_window.json",
-                Self::ModelsDev => "api.json",
-            };
-            return Err(format!(
-                "found no price in it, expected {expected} of {}",
-                self.as_str()
-            ));
+            return Err(format!("found no price in it, {expected}"));
         }
         Ok(prices)
+    }
+
+    /// Which file it is, and where to get it.
+    const fn expected(self) -> &'static str {
+        match self {
+            Self::LiteLlm => {
+                "expected model_prices_and_context_window.json of LiteLLM: get https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json"
+            }
+            Self::ModelsDev => "expected api.json of models.dev: get https://models.dev/api.json",
+        }
     }
 }
 
@@ -132,6 +145,7 @@ impl Listed {
             media: MediaRates::TEXT,
             units: UnitPrices::default(),
             left: Vec::new(),
+            unsaid: Unsaid::default(),
         }
     }
 
@@ -154,6 +168,7 @@ impl Listed {
             media: spoken_of(&ordinary, &listed.media),
             units: quote.units.spoken_of(&listed.units),
             left: listed.left.clone(),
+            unsaid: Unsaid::default(),
         }
     }
 
@@ -304,16 +319,20 @@ fn near(one: f64, other: f64) -> bool {
     (one - other).abs() <= ROUNDED * one.max(other)
 }
 
-/// What a map says otherwise than the prices that are known, or beyond them.
+/// What a map says otherwise than the prices that are known, or beyond them. Of what it does not say, what is known stays.
 pub fn changes(known: &PriceTable, listed: &BTreeMap<String, Listed>) -> Vec<Change> {
     let changed = listed.iter().filter_map(|(model, listed)| {
-        let known = known.quote(model);
-        let known = known.map(|quote| Listed::known(&quote, listed));
-        let same = known.as_ref().is_some_and(|known| known.is_near(listed));
+        let quote = known.quote(model);
+        let listed = quote.map_or_else(
+            || listed.clone(),
+            |quote| listed.unsaid.filled(listed, &quote),
+        );
+        let known = quote.map(|quote| Listed::known(&quote, &listed));
+        let same = known.as_ref().is_some_and(|known| known.is_near(&listed));
         (!same).then(|| Change {
             model: model.clone(),
             known,
-            listed: listed.clone(),
+            listed,
         })
     });
     changed.collect()

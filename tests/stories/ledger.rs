@@ -86,6 +86,19 @@ fn the_history_tells_who_used_what_without_a_prometheus() {
         weir.drain();
         weir.join().expect("it served");
     }
+    // An account that the ledger never heard of is named with those that it has.
+    let bill = directory.path().join("bill.csv");
+    std::fs::write(&bill, "date,model,cost_usd\n2026-11-01,gpt-5,1\n").expect("a file");
+    let [path, bill] = [&ledger, &bill].map(|path| path.to_str().expect("text"));
+    for (account, code) in [("a", 0), ("nope", 1)] {
+        let given = ["reconcile", "--ledger", path, "--vendor", "openai", bill];
+        let ended = run(&mut command(
+            &[&given[..], &["--account", account]].concat(),
+        ));
+        assert_eq!(ended.code, Some(code), "{}", ended.stderr);
+        let told = ended.stderr.contains("found `nope`") && ended.stderr.contains(": a");
+        assert_eq!(told, code == 1, "{}", ended.stderr);
+    }
     let told = report("key,group,project,account");
     let row = &told["rows"][0];
     for (name, value) in [

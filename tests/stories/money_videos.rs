@@ -54,13 +54,15 @@ fn line(weir: &Weir, number: usize) -> Value {
 }
 
 /// What is asked, whether as a form, what is answered, milliseconds and billionths of a dollar.
-fn rows() -> Vec<(
+type Row = (
     Vec<(&'static str, &'static str)>,
     bool,
     (&'static str, u64, &'static str),
     u64,
     u64,
-)> {
+);
+
+fn rows() -> Vec<Row> {
     let prompt = ("prompt", "a fox");
     vec![
         // Four seconds of the usual model, which nobody named.

@@ -46,6 +46,8 @@ pub(super) const ROWS: &[Row] = &[
     row(&["claude-haiku-4"], GUIDES).counts(COUNTS),
     row(&["claude-haiku-4-5"], PRICING).accepts(cached_from(4_096, CLAUDE_4_5)).costs(by_token(rates(1.0, 1.25, 2.0, 0.1, 5.0), &TERMS)),
     row(&["claude-3"], GUIDES).accepts(not_reasoning(8_192)).counts(COUNTS),
+    row(&["claude-2.0", "claude-2.1"], RETIRED).costs(by_token(rates(8.0, 8.0, 8.0, 8.0, 24.0), &Terms::NONE)),
+    row(&["claude-instant-1.2"], RETIRED).costs(by_token(rates(0.8, 0.8, 0.8, 0.8, 2.4), &Terms::NONE)),
     row(&["claude-2"], GUIDES).accepts(not_reasoning(4_096)).counts(COUNTS),
 ];
 
@@ -262,6 +264,11 @@ const ASSUMED: Source = Source {
 
 const SECOND_HAND: Source = Source {
     text: "assumed: unpublished by Anthropic, from a reseller's page of 2026-11-10",
+    as_of: "2026-11",
+};
+
+const RETIRED: Source = Source {
+    text: "Anthropic's price list until the models were retired; Bedrock asks the same in LiteLLM's 1.110.2 price map",
     as_of: "2026-11",
 };
 

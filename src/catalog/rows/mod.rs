@@ -8,8 +8,10 @@ use crate::protocol::models::effort::Effort::{High, Low, Medium};
 use crate::protocol::models::effort::Efforts;
 
 mod anthropic;
+mod bedrock;
 mod beside_chat;
 mod gemini;
+mod mistral;
 mod openai;
 mod others;
 
@@ -17,9 +19,11 @@ mod others;
 pub(super) fn all() -> impl Iterator<Item = &'static Row> {
     let vendors = [
         anthropic::ROWS,
+        bedrock::ROWS,
         openai::ROWS,
         gemini::ROWS,
         beside_chat::ROWS,
+        mistral::ROWS,
         others::ROWS,
     ];
     vendors.into_iter().flatten()

@@ -2,7 +2,7 @@
 //!
 //! Cache writes live thirty minutes and twelve hours. Above 272k input costs twice as much and output one and a half times, written
 //! out.
-use super::LOW_TO_HIGH;
+use super::{LOW_TO_HIGH, others};
 use crate::catalog::counting::{Counting, Pictures};
 use crate::catalog::price::{by_token, rates, uncached_writes};
 use crate::catalog::row::{Row, Source, row};
@@ -50,6 +50,11 @@ pub(super) const ROWS: &[Row] = &[
     row(&["gpt-4o"], PRICING).accepts(GPT_4O).costs(by_token(uncached_writes(2.5, 1.25, 10.0), &TERMS_4O)),
     row(&["gpt-4o-mini"], PRICING).counts(FINE_TILES).costs(by_token(uncached_writes(0.15, 0.075, 0.6), &TERMS_4O_MINI)),
     row(&["gpt-3.5"], GUIDES).accepts(GPT_3_5),
+    row(&["gpt-3.5-turbo"], PRICING).costs(by_token(uncached_writes(0.5, 0.5, 1.5), &BATCHED)),
+    row(&["gpt-3.5-turbo-1106"], PRICING).costs(by_token(uncached_writes(1.0, 1.0, 2.0), &Terms::NONE)),
+    row(&["gpt-3.5-turbo-0613", "gpt-3.5-turbo-0301"], others::RETIRED).costs(by_token(uncached_writes(1.5, 1.5, 2.0), &Terms::NONE)),
+    row(&["gpt-3.5-turbo-instruct"], PRICING).costs(by_token(uncached_writes(1.5, 1.5, 2.0), &Terms::NONE)),
+    row(&["gpt-3.5-turbo-16k"], PRICING).costs(by_token(uncached_writes(3.0, 3.0, 4.0), &Terms::NONE)),
     row(&["o1-pro"], PRICING).costs(by_token(uncached_writes(150.0, 150.0, 600.0), &TERMS)),
     row(&["o1"], PRICING).accepts(O_SERIES).counts(TILED).costs(by_token(uncached_writes(15.0, 7.5, 60.0), &TERMS)),
     row(&["o3-pro"], PRICING).costs(by_token(uncached_writes(20.0, 20.0, 80.0), &TERMS)),
@@ -243,6 +248,12 @@ const QUICK: Terms = Terms {
 const TERMS_O3: Terms = Terms {
     tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 1.75)],
     ..TERMS
+};
+
+/// Batches alone.
+const BATCHED: Terms = Terms {
+    tiers: &[("batch", 0.5)],
+    ..Terms::NONE
 };
 
 /// The generation of 4 sells priority at one and three quarters.

@@ -4,6 +4,8 @@
 //! <https://platform.claude.com/docs/en/api/admin-api/usage-cost/get-messages-usage-report>. `OpenAI`:
 //! <https://platform.openai.com/docs/api-reference/usage/costs> (dollars, the model in `line_item`) and
 //! <https://platform.openai.com/docs/api-reference/usage/completions> (`input_tokens` with those of caches, sound and pictures).
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::Value;
@@ -12,6 +14,16 @@ use super::{Vendor, csv};
 use crate::catalog;
 use crate::protocol::hub::units::Units;
 use crate::protocol::hub::usage::{Extras, Media, Tools, Usage};
+
+/// What an export says.
+#[derive(Debug, Default)]
+pub(super) struct Export {
+    pub entries: Vec<Entry>,
+    /// Whether the vendor has more pages than these.
+    pub is_cut: bool,
+    /// How many amounts are left out, by their currency, which is not USD.
+    pub foreign: BTreeMap<String, usize>,
+}
 
 /// One row of an export.
 #[derive(Debug)]
@@ -39,14 +51,66 @@ impl Entry {
     }
 }
 
-/// Every row that states a cost or usage.
-pub(super) fn read(vendor: Vendor, text: &str) -> Result<Vec<Entry>, String> {
+impl Export {
+    /// One page, or a list of them.
+    fn take(&mut self, vendor: Vendor, document: &Value) {
+        let pages = match document {
+            Value::Array(pages) => pages.as_slice(),
+            page => std::slice::from_ref(page),
+        };
+        let list = |value: &Value, names: &[&str]| {
+            let list = names.iter().find_map(|name| value.get(name)?.as_array());
+            list.cloned().unwrap_or_default()
+        };
+        for page in pages {
+            // Pages follow each other, so that the last one knows.
+            self.is_cut = page.get("has_more") == Some(&Value::Bool(true));
+        }
+        for bucket in pages.iter().flat_map(|page| list(page, &["data"])) {
+            let day = text_of(&bucket, &["starting_at", "start_time"]).and_then(|at| day_of(&at));
+            for result in list(&bucket, &["results", "result"]) {
+                let usd = match vendor {
+                    Vendor::Anthropic => {
+                        result.get("amount").and_then(number).map(|usd| usd / 100.0)
+                    }
+                    Vendor::Openai => result.pointer("/amount/value").and_then(number),
+                };
+                if usd.is_some() && self.is_foreign(&result) {
+                    continue;
+                }
+                if let Some(day) = day
+                    && let Some(worth) = usd.map(Worth::Usd).or_else(|| used(&result))
+                {
+                    self.entries.push(entry(day, &result, worth));
+                }
+            }
+        }
+    }
+
+    /// Counts an amount that is not in USD.
+    fn is_foreign(&mut self, row: &Value) -> bool {
+        let named = text_of(row, &["currency", "amount_currency"]);
+        let nested = || text_of(row.get("amount")?, &["currency"]);
+        let Some(currency) = named.or_else(nested) else {
+            return false;
+        };
+        let currency = currency.trim().to_ascii_uppercase();
+        let is_foreign = !currency.is_empty() && currency != "USD";
+        if is_foreign {
+            *self.foreign.entry(currency).or_default() += 1;
+        }
+        is_foreign
+    }
+}
+
+/// Every row that states a cost in USD or usage.
+pub(super) fn read(vendor: Vendor, text: &str) -> Result<Export, String> {
     if !text.trim_start().starts_with(['{', '[']) {
         return read_csv(vendor, text);
     }
     // Several pages may follow each other, as several calls of the API produce them.
     let pages = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let mut entries = Vec::new();
+    let mut export = Export::default();
     for page in pages {
         let page = page.map_err(|error| {
             format!(
@@ -54,39 +118,12 @@ pub(super) fn read(vendor: Vendor, text: &str) -> Result<Vec<Entry>, String> {
                 error.line()
             )
         })?;
-        entries.extend(read_json(vendor, &page));
+        export.take(vendor, &page);
     }
-    Ok(entries)
+    Ok(export)
 }
 
-fn read_json(vendor: Vendor, document: &Value) -> Vec<Entry> {
-    let pages = match document {
-        Value::Array(pages) => pages.as_slice(),
-        page => std::slice::from_ref(page),
-    };
-    let list = |value: &Value, names: &[&str]| {
-        let list = names.iter().find_map(|name| value.get(name)?.as_array());
-        list.cloned().unwrap_or_default()
-    };
-    let mut entries = Vec::new();
-    for bucket in pages.iter().flat_map(|page| list(page, &["data"])) {
-        let day = text_of(&bucket, &["starting_at", "start_time"]).and_then(|at| day_of(&at));
-        for result in list(&bucket, &["results", "result"]) {
-            let usd = match vendor {
-                Vendor::Anthropic => result.get("amount").and_then(number).map(|usd| usd / 100.0),
-                Vendor::Openai => result.pointer("/amount/value").and_then(number),
-            };
-            if let Some(day) = day
-                && let Some(worth) = usd.map(Worth::Usd).or_else(|| used(&result))
-            {
-                entries.push(entry(day, &result, worth));
-            }
-        }
-    }
-    entries
-}
-
-fn read_csv(vendor: Vendor, text: &str) -> Result<Vec<Entry>, String> {
+fn read_csv(vendor: Vendor, text: &str) -> Result<Export, String> {
     let (head, lines) = csv::read(text)?;
     let has = |names: &[&str]| {
         names
@@ -102,7 +139,7 @@ fn read_csv(vendor: Vendor, text: &str) -> Result<Vec<Entry>, String> {
             "found no line of names with a day (`date`), a model (`model`), and dollars (`cost_usd`) or tokens, expected one, such as `{whose}`"
         ));
     }
-    let mut entries = Vec::new();
+    let mut export = Export::default();
     for (at, line) in lines.iter().enumerate() {
         let day = text_of(line, &DAYS).and_then(|day| day_of(&day));
         let usd = DOLLARS.iter().find_map(|name| line.get(name));
@@ -116,9 +153,11 @@ fn read_csv(vendor: Vendor, text: &str) -> Result<Vec<Entry>, String> {
                 at + 2
             ));
         };
-        entries.push(entry(day, line, worth));
+        if !matches!(worth, Worth::Usd(_)) || !export.is_foreign(line) {
+            export.entries.push(entry(day, line, worth));
+        }
     }
-    Ok(entries)
+    Ok(export)
 }
 
 fn entry(day: Date, row: &Value, worth: Worth) -> Entry {

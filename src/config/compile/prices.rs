@@ -105,8 +105,9 @@ impl Compiler<'_, '_> {
         let day = text.parse().ok();
         if day.is_none() {
             let message = format!("found {}, expected a day such as `2026-11-01`", quote(text));
-            let hint = "the day of these figures".to_owned();
-            self.faults.add_with(field.at(), message, Some(hint));
+            let at = field.at();
+            self.faults
+                .add_with(at, message, Some("the day of these figures".to_owned()));
         }
         day
     }
@@ -162,8 +163,7 @@ impl Compiler<'_, '_> {
         });
         let units = match raw.units.get() {
             Some(units) => {
-                let images = self.figures(&units.images, PICTURE)?;
-                let images = images.into_iter();
+                let images = self.figures(&units.images, PICTURE)?.into_iter();
                 let videos = self.figures(&units.videos, PICTURE)?.into_iter();
                 Some(UnitPrices {
                     image: usd(&units.image),
@@ -386,10 +386,8 @@ const PICTURE: (&str, &str) = ("a price", "USD for one picture, or units of `cur
 /// The most expensive tier costs six times the ordinary price, the most expensive image less than a dollar.
 const MOST_FIGURE: f64 = 100.0;
 
-/// The most valuable currency is worth less than four dollars.
+/// The most valuable currency is worth less than four dollars. A quarter of a year is old.
 const MOST_RATE: f64 = 1_000.0;
-
-/// A quarter of a year.
 const OLD_DAYS: i32 = 92;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! LiteLLM's `model_prices_and_context_window.json`: a member for each price of a token or a piece, in dollars.
 use serde_json::Value;
 
-use super::{Listed, rounded};
+use super::{Listed, is_own, rounded};
 use crate::config::UnitPrices;
 
 mod book;
@@ -122,7 +122,11 @@ const QUALITIES: [&str; 5] = ["standard", "hd", "low", "medium", "high"];
 /// The vendor's own name: LiteLLM prefixes those of the vendors that are not its first.
 pub(super) fn own_name(name: &str) -> &str {
     match name.split_once('/') {
-        Some((vendor, rest)) if LITELLM_VENDORS.contains(&vendor) && !rest.contains('/') => rest,
+        Some((vendor, rest))
+            if LITELLM_VENDORS.contains(&vendor) && !rest.contains('/') && is_own(vendor, rest) =>
+        {
+            rest
+        }
         _ => name,
     }
 }

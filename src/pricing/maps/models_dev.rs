@@ -1,13 +1,14 @@
 //! models.dev's `api.json`: vendors, their models, and dollars per million tokens.
 use serde_json::Value;
 
+use super::unsaid::Unsaid;
 use super::{Listed, rounded};
 use crate::catalog::{Long, MediaRates, Rates};
 use crate::config::{LongPrice, MediaPrices, UnitPrices};
 use crate::pricing::tiers;
 
-/// What an entry of a model says, if it has a price.
-pub(super) fn read(entry: &Value) -> Option<Listed> {
+/// What an entry of a vendor's model says, if it has a price.
+pub(super) fn read(vendor: &str, entry: &Value) -> Option<Listed> {
     let cost = entry.get("cost")?;
     let price = |name| price(cost, name);
     let (input, output) = (price("input")?, price("output")?);
@@ -15,15 +16,27 @@ pub(super) fn read(entry: &Value) -> Option<Listed> {
     let rates = Rates {
         input,
         cache_write_5m: write,
-        cache_write_1h: write,
+        // The map has one price of writing; Anthropic sells an hour at twice the input.
+        cache_write_1h: if vendor == "anthropic" {
+            write.max(2.0 * input)
+        } else {
+            write
+        },
         cache_read: price("cache_read").unwrap_or(input),
         output,
     };
+    let (long, is_named_threshold) = longs(cost, &rates);
+    let mut unsaid = Unsaid::default();
+    unsaid.is_named_threshold = is_named_threshold;
+    unsaid.note("", 0, said(cost));
+    for (long, entry) in &long {
+        unsaid.note("", long.above, said(entry));
+    }
     // An entry has no price of its own for what the model thinks.
     let thinks = price("reasoning").is_some_and(|usd| usd > output);
     let listed = Listed {
         rates,
-        long: longs(cost, &rates),
+        long: long.into_iter().map(|(long, _)| long).collect(),
         tiers: Vec::new(),
         media: MediaRates {
             audio_input: price("input_audio"),
@@ -36,13 +49,28 @@ pub(super) fn read(entry: &Value) -> Option<Listed> {
         } else {
             Vec::new()
         },
+        unsaid,
     };
     (input > 0.0 || output > 0.0).then_some(listed)
 }
 
-/// The rates of long prompts: by their thresholds, or in the older member, whose threshold is its name.
-fn longs(cost: &Value, rates: &Rates) -> Vec<Long> {
-    let of = |above: u64, entry: &Value| {
+/// What is said, in the order of [`Rates::kinds`].
+fn said(cost: &Value) -> [Option<f64>; 5] {
+    let price = |name| price(cost, name);
+    let writes = price("cache_write");
+    [
+        price("input"),
+        writes,
+        None,
+        price("cache_read"),
+        price("output"),
+    ]
+}
+
+/// The rates of long prompts with the entries that say them: by their thresholds, or in the older member, whose threshold is its
+/// name; and whether it is that member.
+fn longs<'a>(cost: &'a Value, rates: &Rates) -> (Vec<(Long, &'a Value)>, bool) {
+    let of = |above: u64, entry: &'a Value| {
         let media = MediaPrices {
             audio_input: price(entry, "input_audio"),
             audio_output: price(entry, "output_audio"),
@@ -54,10 +82,12 @@ fn longs(cost: &Value, rates: &Rates) -> Vec<Long> {
             output: price(entry, "output")?,
             cache_read: price(entry, "cache_read"),
             cache_write_5m: price(entry, "cache_write"),
-            cache_write_1h: price(entry, "cache_write"),
+            cache_write_1h: price(entry, "cache_write")
+                .filter(|_| rates.cache_write_5m > 0.0)
+                .map(|usd| rounded(usd * rates.cache_write_1h / rates.cache_write_5m)),
             media,
         };
-        Some(tiers::long(&long, rates))
+        Some((tiers::long(&long, rates), entry))
     };
     let tiers = cost.get("tiers").and_then(Value::as_array);
     let tiers = tiers.into_iter().flatten().filter_map(|entry| {
@@ -66,14 +96,16 @@ fn longs(cost: &Value, rates: &Rates) -> Vec<Long> {
         let above = tier.get("size").and_then(Value::as_u64)?;
         of(above, entry).filter(|_| by_context && (1..=1_000_000_000).contains(&above))
     });
-    let mut longs: Vec<Long> = tiers.collect();
-    if longs.is_empty() {
+    let mut longs: Vec<(Long, &Value)> = tiers.collect();
+    let is_older = longs.is_empty();
+    if is_older {
         let older = cost.get("context_over_200k");
         longs.extend(older.and_then(|entry| of(200_000, entry)));
     }
-    longs.sort_by_key(|long| long.above);
-    longs.dedup_by_key(|long| long.above);
-    longs
+    longs.sort_by_key(|(long, _)| long.above);
+    longs.dedup_by_key(|(long, _)| long.above);
+    let is_named_threshold = is_older && !longs.is_empty();
+    (longs, is_named_threshold)
 }
 
 fn price(cost: &Value, name: &str) -> Option<f64> {

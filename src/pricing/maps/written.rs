@@ -42,6 +42,13 @@ pub(super) fn units(units: &UnitPrices) -> Vec<String> {
     if !images.is_empty() {
         members.push(format!("images: {{ {} }}", images.join(", ")));
     }
+    let videos = units.videos.iter();
+    let videos: Vec<String> = videos
+        .map(|(kind, usd)| format!("{}: {usd}", Value::from(kind.as_str())))
+        .collect();
+    if !videos.is_empty() {
+        members.push(format!("videos: {{ {} }}", videos.join(", ")));
+    }
     members
 }
 

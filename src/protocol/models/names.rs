@@ -26,8 +26,8 @@ pub fn family(model: &str) -> String {
 /// Calls `find` with the spellings of `model` under which a table may hold it, most specific first, and returns the
 /// first `Some`.
 ///
-/// A spelling has no vendor prefix, and `-` for every `.`. What follows loses one release suffix after the other: a
-/// date, a build number, `-latest`, `-preview`. Allocates nothing.
+/// A spelling has no vendor prefix, and `-` for every `.`; behind a prefix it is in lower case. What follows loses one release suffix
+/// after the other: a date, a build number, `-latest`, `-preview`, Bedrock's `-v1:0`. Allocates nothing.
 pub fn spellings<T>(model: &str, mut find: impl FnMut(&str) -> Option<T>) -> Option<T> {
     let mut buffer = [0; MAX_LEN];
     let mut spelling = dashed(bare(model), &mut buffer)?;
@@ -40,17 +40,27 @@ pub fn spellings<T>(model: &str, mut find: impl FnMut(&str) -> Option<T>) -> Opt
     None
 }
 
-fn bare(model: &str) -> &str {
+/// The name without a vendor's prefix, and whether there was one.
+fn bare(model: &str) -> (&str, bool) {
+    let is_known = |vendor: &str| {
+        let mut prefixes = PREFIXES.iter();
+        prefixes.any(|prefix| prefix.eq_ignore_ascii_case(vendor))
+    };
     match model.split_once('/') {
-        Some((vendor, rest)) if PREFIXES.contains(&vendor) => rest,
-        _ => model,
+        Some((vendor, rest)) if is_known(vendor) => (rest, true),
+        _ => (model, false),
     }
 }
 
-fn dashed<'a>(model: &str, buffer: &'a mut [u8; MAX_LEN]) -> Option<&'a str> {
+fn dashed<'a>((model, had_prefix): (&str, bool), buffer: &'a mut [u8; MAX_LEN]) -> Option<&'a str> {
     let buffer = buffer.get_mut(..model.len())?;
     for (to, from) in buffer.iter_mut().zip(model.bytes()) {
-        *to = if from == b'.' { b'-' } else { from };
+        *to = match from {
+            b'.' => b'-',
+            // Vendors' own names are in lower case, but for those that are looked up as they stand.
+            from if had_prefix => from.to_ascii_lowercase(),
+            from => from,
+        };
     }
     std::str::from_utf8(buffer).ok()
 }
@@ -66,6 +76,13 @@ fn without_suffix(model: &str) -> Option<&str> {
         return is_day(date).then_some(rest);
     }
     let (rest, last) = model.rsplit_once('-')?;
+    if is_bedrock_version(last) && rest.contains("anthropic-claude-") {
+        return Some(rest);
+    }
+    if digits(last, &[4]) && rest.split('-').any(|word| word.ends_with("tral")) {
+        // mistral-medium-2508 costs something else than mistral-medium: with Mistral these are other models.
+        return None;
+    }
     // claude-…-20250929, doubao-…-260115, gemini-…-001, kimi-…-0905, grok-4-20-0309
     if (is_day(last) || digits(last, &[6, 4, 3])) && !(ends_in_day(rest) && last.starts_with("20"))
     {
@@ -88,6 +105,15 @@ fn ends_in_day(text: &str) -> bool {
         .is_some_and(|(_, last)| digits(last, &[2]))
 }
 
+/// `v1:0`, `v1`
+fn is_bedrock_version(text: &str) -> bool {
+    let Some(version) = text.strip_prefix('v') else {
+        return false;
+    };
+    let (major, minor) = version.split_once(':').unwrap_or((version, "0"));
+    digits(major, &[1]) && digits(minor, &[1])
+}
+
 /// `20250929`
 fn is_day(text: &str) -> bool {
     digits(text, &[8])
@@ -104,12 +130,13 @@ const MAX_LEN: usize = 128;
 const MAX_SUFFIXES: usize = 3;
 
 /// Gemini's resource prefix, and the vendors' names at OpenRouter, which passes their list prices on.
-const PREFIXES: [&str; 10] = [
+const PREFIXES: [&str; 11] = [
     "anthropic",
     "bytedance-seed",
     "deepseek",
     "google",
     "minimax",
+    "mistralai",
     "models",
     "moonshotai",
     "openai",
@@ -183,6 +210,27 @@ mod tests {
                 ],
             ),
             (
+                "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+                vec![
+                    "us-anthropic-claude-sonnet-4-5-20250929-v1:0",
+                    "us-anthropic-claude-sonnet-4-5-20250929",
+                    "us-anthropic-claude-sonnet-4-5",
+                ],
+            ),
+            (
+                "global.anthropic.claude-opus-4-6-v1",
+                vec![
+                    "global-anthropic-claude-opus-4-6-v1",
+                    "global-anthropic-claude-opus-4-6",
+                ],
+            ),
+            ("DeepSeek/DeepSeek-V3.2", vec!["deepseek-v3-2"]),
+            ("OpenAI/gpt-4o", vec!["gpt-4o"]),
+            ("MiniMax/MiniMax-M2", vec!["minimax-m2"]),
+            ("mistralai/mistral-large-2512", vec!["mistral-large-2512"]),
+            ("mistral-medium-2508", vec!["mistral-medium-2508"]),
+            ("moonshot-v1-8k", vec!["moonshot-v1-8k"]),
+            (
                 "claude-haiku-4-5-latest",
                 vec!["claude-haiku-4-5-latest", "claude-haiku-4-5"],
             ),
@@ -208,6 +256,10 @@ mod tests {
             ["deepseek-ai/deepseek-v4"],
             "a reseller's name is its own"
         );
+        for model in ["deepseek-ai/DeepSeek-V3.2", "zai-org/GLM-4.5"] {
+            let dashed = model.replace('.', "-");
+            assert_eq!(all(model), [dashed], "hosts ask different prices for it");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::super::unsaid::Unsaid;
 use super::super::{Listed, ListedTier, rounded};
 use crate::catalog::{Long, MediaRates, Rates};
 use crate::config::UnitPrices;
@@ -92,6 +93,10 @@ impl Book {
         let names: BTreeSet<&str> = self.pages.keys().map(|(tier, _)| tier.as_str()).collect();
         let tiers = names.into_iter().filter(|name| !name.is_empty());
         let tiers = tiers.map(|name| self.tier(name, &rates, &long)).collect();
+        let mut unsaid = Unsaid::default();
+        for ((tier, above), page) in &self.pages {
+            unsaid.note(tier, *above, page.said());
+        }
         self.left.sort_unstable();
         self.left.dedup();
         Some(Listed {
@@ -101,6 +106,7 @@ impl Book {
             media: page.media(),
             units,
             left: std::mem::take(&mut self.left),
+            unsaid,
         })
     }
 
@@ -164,6 +170,17 @@ impl Page {
             Kind::AudioOutput => (&mut self.audio_output, false),
             Kind::ImageOutput => (&mut self.image_output, false),
         }
+    }
+
+    /// In the order of [`Rates::kinds`].
+    fn said(&self) -> [Option<f64>; 5] {
+        [
+            self.input,
+            self.cache_write_5m,
+            self.cache_write_1h,
+            self.cache_read,
+            self.output,
+        ]
     }
 
     /// The rates of the model itself.
