@@ -56,7 +56,7 @@ impl Lanes {
     }
 
     /// Marks a lane as running for a turn that begins by itself. `false` = a turn is running there already, or
-    /// [`MOST_RUNNING`] turns are running.
+    /// as many turns are running as may run.
     pub fn claim(&mut self, lane: &Lane) -> bool {
         let is_free = self.running.len() < MOST_RUNNING && !self.running.contains(lane);
         if is_free {
