@@ -81,7 +81,8 @@ pub struct ChatUsage {
 impl ChatUsage {
     /// The tokens that only the total contains: xAI counts reasoning beside the completion, and Gemini's endpoint for
     /// Chat does not name its thoughts at all. `sums` are the prompt and the completion.
-    fn hidden(&self, sums: u64, read: u64, details: &InputDetails) -> u64 {
+    /// A longer stretch than any model thinks is a total that is wrong, unless the reasoning says the same.
+    fn hidden(&self, sums: u64, read: u64, details: &InputDetails, reasoning: u64) -> u64 {
         let total = self.total_tokens.filter(|total| *total <= MOST);
         let more = total.unwrap_or(0).saturating_sub(sums);
         // Servers that count cached tokens or sound beside the prompt.
@@ -93,7 +94,8 @@ impl ChatUsage {
             details.audio_tokens.unwrap_or(0),
             details.image_tokens.unwrap_or(0),
         ];
-        if of_prompt.contains(&more) || self.prompt_audio_seconds.is_some() {
+        let is_wrong = more > MOST_HIDDEN && more != reasoning;
+        if is_wrong || of_prompt.contains(&more) || self.prompt_audio_seconds.is_some() {
             0
         } else {
             more
@@ -120,14 +122,14 @@ impl From<ChatUsage> for Stated {
             (None, None) => stated.total_tokens.unwrap_or(0),
             _ => read.saturating_add(missed.unwrap_or(0)),
         });
-        let hidden = named.zip(completion).map_or(0, |(prompt, completion)| {
-            stated.hidden(prompt.saturating_add(completion), read, &details)
-        });
-        let output = completion.unwrap_or(0).saturating_add(hidden);
         let reasoning = output_details
             .and_then(|details| details.reasoning_tokens)
-            .unwrap_or(0)
-            .max(hidden);
+            .unwrap_or(0);
+        let hidden = named.zip(completion).map_or(0, |(prompt, completion)| {
+            stated.hidden(prompt.saturating_add(completion), read, &details, reasoning)
+        });
+        let output = completion.unwrap_or(0).saturating_add(hidden);
+        let reasoning = reasoning.max(hidden);
         let media = media(&details, output_details);
         let usage = Usage {
             units: Units {
@@ -306,3 +308,6 @@ fn of_prompt(prompt: u64, read: u64, details: &InputDetails, output: u64, reason
         units: Units::NONE,
     }
 }
+/// The most tokens that only a total may reveal: the longest answer of Gemini's models, thoughts included.
+/// Source: ai.google.dev/gemini-api/docs/models, output token limit.
+const MOST_HIDDEN: u64 = 65_536;
