@@ -46,7 +46,7 @@ test-all: ## units and stories on real sockets
 	$(CARGO) test --locked --workspace
 
 test-clients: ## the vendors' own SDKs, Python and Node
-	scripts/prerequisites.sh test
+	scripts/prerequisites.sh build test
 	scripts/test-clients.sh
 
 browser-tests: ## the console in a real Chromium, on the real binary under simulated traffic
