@@ -15,7 +15,7 @@ mkdir -p target
 root=$(mktemp -d "$PWD/target/fresh.XXXXXX")
 # Everything below runs in a mount namespace of its own, whose mounts end with it: what is left to remove is the folder,
 # and the /proc that mmdebstrap cannot always take away again.
-trap 'umount --lazy "$root/proc" 2>/dev/null; rm -rf --one-file-system "$root"' EXIT
+trap 'umount --lazy "$root/proc" 2>/dev/null || true; rm -rf --one-file-system "$root"' EXIT
 
 echo "fresh: making a $suite root in $root"
 mmdebstrap --quiet --variant=minbase --include=gcc,libc6-dev,make,git,curl,ca-certificates "$suite" "$root"
