@@ -37,13 +37,11 @@ pub(super) fn answers(admitted: &Admitted) -> u64 {
 /// The number of prompts of a legacy completion: a list holds prompts, or the tokens of one.
 fn prompts(admitted: &Admitted) -> u64 {
     let (body, members) = (&admitted.body, &admitted.members);
-    let list = members
-        .value(body, "prompt")
-        .and_then(|value| value.strip_prefix(b"["));
-    let holds_prompts = list.is_some_and(|list| {
-        list.trim_ascii_start().starts_with(b"\"") || list.trim_ascii_start().starts_with(b"[")
-    });
-    let count = members.elements(body, "prompt").filter(|_| holds_prompts);
+    let list = members.value(body, "prompt");
+    let list = list.and_then(|value| value.strip_prefix(b"["));
+    let first = list.and_then(|list| list.trim_ascii_start().first().copied());
+    let count = members.elements(body, "prompt");
+    let count = count.filter(|_| matches!(first, Some(b'"' | b'[')));
     count.map_or(1, u64::from)
 }
 
@@ -66,7 +64,7 @@ pub(super) fn region(admitted: &Admitted) -> Option<Cow<'_, str>> {
 /// The searches of the web that the vendor may run: as many as the request allows, or one where it sets no bound.
 pub(super) fn tools(admitted: &Admitted) -> Tools {
     let tools = admitted.members.value(&admitted.body, "tools");
-    let searches = tools.filter(|tools| memchr::memmem::find(tools, b"web_search").is_some());
+    let searches = tools.filter(|tools| memchr::memmem::find(tools, b"\"web_search").is_some());
     let tools: Vec<Tool<'_>> = searches
         .and_then(|tools| serde_json::from_slice(tools).ok())
         .unwrap_or_default();

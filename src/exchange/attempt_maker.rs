@@ -73,7 +73,7 @@ impl AttemptMaker {
                     let stream = order.admitted.stream;
                     let call = UpstreamCall::new(upstream, Endpoint::Generate, stream);
                     let plan = Plan {
-                        stream: order.admitted.stream,
+                        stream,
                         regroup: order.admitted.rewrites.regroup,
                         translation: Some(Box::new(translation)),
                         marked,

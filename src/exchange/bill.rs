@@ -102,11 +102,12 @@ impl Bill {
         }
     }
 
-    /// The same for a request that is not for generation; `asked` is what it requested.
-    pub(super) fn leave_asked(&mut self, asked: Stated) {
+    /// The same for what is known by another estimate: what a request beside generation asked for, or what a response
+    /// holds that states no use.
+    pub(super) fn note_estimate(&mut self, estimate: Stated) {
         if self.usage.is_none() && !self.closed {
-            self.extras = asked.extras;
-            self.usage = Some((asked.usage, UsageSource::Estimated));
+            self.extras = estimate.extras;
+            self.usage = Some((estimate.usage, UsageSource::Estimated));
         }
     }
 

@@ -259,13 +259,15 @@ impl Response {
     /// What a finished response that does not state its use probably used, by what it holds. `None` = it holds
     /// nothing: it failed, and costs nothing.
     pub fn unstated(&self, tokens: &Tokens, written: &Written) -> Option<Stated> {
+        if written.is_empty() {
+            return None;
+        }
         let model = self.who.model.as_deref().unwrap_or(&self.asked);
-        let usage = || Usage {
-            input: self.estimate.prompt(),
-            ..charge::estimate(tokens, model, written)
-        };
-        (!written.is_empty()).then(|| Stated {
-            usage: usage(),
+        Some(Stated {
+            usage: Usage {
+                input: self.estimate.prompt(),
+                ..charge::estimate(tokens, model, written)
+            },
             ..Stated::default()
         })
     }

@@ -2,8 +2,8 @@
 //! limits.
 //!
 //! Counting tokens uses no tokens and costs nothing, so limits do not apply to it, and a client at its limit can still
-//! ask how long its prompt is. Files, what a vendor keeps, and moderations cost nothing either: they count as requests,
-//! and a spent budget does not keep them out. Any other call of an endpoint that Weir does not interpret counts as one
+//! ask how long its prompt is. Files, what a vendor keeps, and moderations whose model has no price cost nothing either: they
+//! count as requests, and a spent budget does not keep them out. Any other call of an endpoint that Weir does not interpret counts as one
 //! request, and with the tokens that its answer states.
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
@@ -38,7 +38,12 @@ pub fn admit(
         return Ok(None);
     }
     let whom = admitted.whom(&gateway.limits);
-    if admitted.call.side.as_deref().is_some_and(Side::is_free) {
+    if admitted
+        .call
+        .side
+        .as_deref()
+        .is_some_and(|side| is_free(gateway, admitted, side))
+    {
         let admission = gateway.limits.admit_free(whom, at);
         return admission.map(Some).map_err(Refusal::Limited);
     }
@@ -49,6 +54,11 @@ pub fn admit(
     };
     let admission = gateway.limits.admit(whom, estimate, at);
     admission.map(Some).map_err(Refusal::Limited)
+}
+
+/// Whether the call of this endpoint costs nothing: by its kind, or by the price of its model.
+fn is_free(gateway: &Gateway, admitted: &Admitted, side: &Side) -> bool {
+    side.is_free() || side.moderates() && estimate(gateway, admitted).nano_usd == 0
 }
 
 /// What a request is expected to use. The price is that of the most expensive model that an account may be asked for,

@@ -419,8 +419,9 @@ impl Relaying {
 
     /// The id of the response, if a later request may continue it.
     pub fn response_id(&self) -> Option<&str> {
-        let is_responses = self.carried.head.upstream == Dialect::OpenaiResponses;
-        is_responses.then(|| self.carried.facts.response_id())?
+        let Carried { head, facts, .. } = &self.carried;
+        let id = facts.response_id();
+        id.filter(|_| head.upstream == Dialect::OpenaiResponses)
     }
 
     /// The complete response, if it was to be stored and has been sent.

@@ -209,7 +209,7 @@ impl ServingRecord {
                 let tokens = &order.gateway.tokens;
                 let response = claim.response();
                 if let Some(unstated) = response.and_then(|it| it.unstated(tokens, &written)) {
-                    self.bill.leave_asked(unstated);
+                    self.bill.note_estimate(unstated);
                 }
                 claim.done();
             }
@@ -246,7 +246,7 @@ impl ServingRecord {
                 Some(&Spoken::default()),
             );
             if let Some((asked, _)) = sold::booked(admitted, None, speech, input) {
-                bill.leave_asked(asked);
+                bill.note_estimate(asked);
             }
             return;
         }

@@ -150,17 +150,15 @@ impl Side {
         }
     }
 
-    /// Whether the vendor charges nothing for it: it looks at something or deletes it, stores a file, cancels, or asks
-    /// whether a text is acceptable.
+    /// Whether every vendor does it for nothing: the request looks at something, deletes it, cancels it, or stores a file.
     pub(super) fn is_free(&self) -> bool {
-        let path = &*self.path;
-        let stores = |path: &str| {
-            let family = path
-                .split('/')
-                .find(|part| !matches!(*part, "" | "v1" | "v1beta" | "v1alpha" | "upload"));
-            matches!(family, Some("files" | "uploads" | "moderations"))
-        };
-        self.method != Method::POST || path.ends_with("/cancel") || stores(path)
+        let stores = matches!(self.family(), "/files" | "/uploads");
+        self.method != Method::POST || self.path.ends_with("/cancel") || stores
+    }
+
+    /// Whether the request asks if a text is acceptable, for which some vendors charge.
+    pub(super) fn moderates(&self) -> bool {
+        self.family() == "/moderations"
     }
 
     /// Whether its answer may state usage.

@@ -136,9 +136,7 @@ impl Exceptions {
         if !ranked {
             return Plan::new(&[], candidates.len(), Kind::Fixed { session });
         }
-        let favourite = candidates
-            .first()
-            .map_or(0, super::strategy::Candidate::hash);
+        let favourite = candidates.first().map_or(0, Candidate::hash);
         let key = affinity::mix(session ^ favourite);
         let exception = self
             .away

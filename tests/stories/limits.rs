@@ -520,6 +520,9 @@ fn what_is_free_stays_free_when_the_budget_is_spent() {
     weir.post("/v1/moderations", r#"{"input":"a heron"}"#)
         .send()
         .is(200);
+    // Some vendors charge for it.
+    let dear = format!(r#"{{"model":"gpt-5","input":"{}"}}"#, "a heron ".repeat(50));
+    weir.post("/v1/moderations", dear).send().is(429);
     weir.post(
         "/v1/embeddings",
         format!(r#"{{"model":"gpt-5","input":"{}"}}"#, "a heron ".repeat(50)),

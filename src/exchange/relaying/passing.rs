@@ -1,25 +1,25 @@
-//! A body that passes as it came: a file, a picture, a sound. Of speech is kept what tells how long it is.
+//! A body that is passed on unread: a file, a picture, a sound. Of speech, the parts are kept that state its length.
 use bytes::Bytes;
 
 use super::carried::Carried;
 use crate::exchange::verdict::Next;
 use crate::protocol::sound::Spoken;
 
-/// What is kept of it.
+/// A body that is passed on unread.
 #[derive(Debug, Default)]
 pub(super) struct Passing {
     spoken: Option<Box<Spoken>>,
 }
 
 impl Passing {
-    /// Of speech.
+    /// A body that is speech.
     pub(super) fn speech() -> Self {
         Self {
             spoken: Some(Box::default()),
         }
     }
 
-    /// The next bytes.
+    /// Passes the next bytes on.
     pub(super) fn push(&mut self, chunk: &Bytes, carried: &mut Carried) -> Next {
         if let Some(spoken) = &mut self.spoken {
             spoken.push(chunk);

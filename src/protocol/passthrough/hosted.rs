@@ -1,4 +1,5 @@
 //! The tools that `OpenAI` ran for a response, and bills by the call.
+use ahash::HashSet;
 use serde::Deserialize;
 
 use super::peek::{Text, lenient, type_of};
@@ -9,7 +10,7 @@ use crate::protocol::json;
 /// repeats.
 pub(super) fn tools_in(output: &[u8], given: Option<&[u8]>) -> Tools {
     let mut tools = Tools::default();
-    let mut containers = Vec::new();
+    let mut containers = HashSet::default();
     for item in json::elements(output).unwrap_or_default() {
         let item = output.get(item).unwrap_or_default();
         match type_of(item).as_deref() {
@@ -19,11 +20,7 @@ pub(super) fn tools_in(output: &[u8], given: Option<&[u8]>) -> Tools {
                 // All calls in one container are one session, and so are those that name none.
                 tools.code_sessions = tools.code_sessions.max(1);
                 let call: Code<'_> = serde_json::from_slice(item).unwrap_or_default();
-                if let Some(container) = call.container
-                    && !containers.contains(&container.0)
-                {
-                    containers.push(container.0);
-                }
+                containers.extend(call.container.map(|container| container.0));
             }
             _ => {}
         }

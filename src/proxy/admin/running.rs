@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::times::precise;
+use crate::protocol::hub::usage::Usage;
 use crate::proxy::clocks;
 use crate::proxy::state::app::App;
 
@@ -90,10 +91,7 @@ pub(super) fn sessions(app: &App) -> Value {
         session.at(row.started(), row.at());
         session.with(outcome.account.as_ref(), outcome.model_asked.as_ref());
         session.requests += 1;
-        session.tokens += outcome
-            .usage
-            .as_ref()
-            .map_or(0, crate::protocol::hub::usage::Usage::total);
+        session.tokens += outcome.usage.as_ref().map_or(0, Usage::total);
         session.cost_usd += outcome.cost_usd.unwrap_or_default();
     }
     let at = clocks::moment();
