@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
@@ -28,7 +29,8 @@ pub(super) struct Reconcile {
     /// Only what this account served; may be given again. Without it, every model of the vendor's counts, whoever served it
     #[arg(long, value_name = "NAME")]
     account: Vec<String>,
-    /// The configuration whose `prices` count [default: none, only the built-in table]
+    /// The configuration whose `prices` count, and whose accounts exist although the ledger has not seen them yet
+    /// [default: none, only the built-in table]
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The answer of the vendor's cost or usage API (JSON, one page or a list of pages), or the CSV of its console. What only
@@ -56,14 +58,18 @@ struct Sum {
 
 impl Reconcile {
     pub(super) fn run(self) -> ExitCode {
-        let prices = match &self.config {
-            None => PriceTable::new(&[]),
+        let (prices, accounts) = match &self.config {
+            None => (PriceTable::new(&[]), Vec::new()),
             Some(file) => match config::check_without_secrets(file) {
-                Ok(config) => PriceTable::new(&config.prices),
+                Ok(config) => {
+                    let name = |account: &Arc<config::Account>| account.name.to_string();
+                    let accounts = config.accounts.iter().map(name).collect();
+                    (PriceTable::new(&config.prices), accounts)
+                }
                 Err(faults) => return print_faults(&faults),
             },
         };
-        match self.text(&prices) {
+        match self.text(&prices, &accounts) {
             Ok(text) => match print(&text) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failure(&error),
@@ -72,7 +78,7 @@ impl Reconcile {
         }
     }
 
-    fn text(&self, prices: &PriceTable) -> Result<String, String> {
+    fn text(&self, prices: &PriceTable, configured: &[String]) -> Result<String, String> {
         let at = |path: &PathBuf, why: String| format!("{}: {why}", path.display());
         let text = std::fs::read_to_string(&self.file)
             .map_err(|error| at(&self.file, error.to_string()))?;
@@ -92,15 +98,16 @@ impl Reconcile {
             let names: Vec<String> = unpriced.into_iter().map(clean).collect();
             eprintln!("without a price: {}", names.join(", "));
         }
-        self.known_accounts()?;
+        self.known_accounts(configured)?;
         let by = [Dimension::Day, Dimension::Model, Dimension::Account];
         let rows = ledger::report(&self.ledger, (first, last), &by)
             .map_err(|error| at(&self.ledger, error.to_string()))?;
         Ok(table(&self.ours(&rows), &theirs))
     }
 
-    /// Whether the ledger has ever heard of every `--account`.
-    fn known_accounts(&self) -> Result<(), String> {
+    /// Whether every `--account` is in the ledger or in the configuration: a configured account that has served nothing
+    /// is one whose whole bill is drift, and no mistake.
+    fn known_accounts(&self, configured: &[String]) -> Result<(), String> {
         if self.account.is_empty() {
             return Ok(());
         }
@@ -111,6 +118,7 @@ impl Reconcile {
             .iter()
             .flat_map(|row| &row.names)
             .map(|name| &**name)
+            .chain(configured.iter().map(String::as_str))
             .collect();
         let unknown = self
             .account
@@ -130,9 +138,16 @@ impl Reconcile {
             there.join(", ")
         };
         Err(format!(
-            "--account: found `{}`, expected an account of the ledger {}: {there}",
+            "--account: found `{}`, expected an account of {}: {there}",
             clean(unknown),
-            self.ledger.display()
+            match &self.config {
+                None => format!("the ledger {}", self.ledger.display()),
+                Some(config) => format!(
+                    "the ledger {} or of {}",
+                    self.ledger.display(),
+                    config.display()
+                ),
+            }
         ))
     }
 

@@ -99,6 +99,28 @@ fn the_history_tells_who_used_what_without_a_prometheus() {
         let told = ended.stderr.contains("found `nope`") && ended.stderr.contains(": a");
         assert_eq!(told, code == 1, "{}", ended.stderr);
     }
+    // One that is configured and has served nothing is there: all of its bill is drift.
+    let config = directory.path().join("weir.yaml");
+    let idle = yaml.replacen("name: a,", "name: idle,", 1);
+    assert_ne!(idle, yaml);
+    std::fs::write(&config, idle).expect("a file");
+    for (account, code) in [("a", 0), ("idle", 0), ("nope", 1)] {
+        let config = config.to_str().expect("text");
+        let given = [
+            "reconcile",
+            "--ledger",
+            path,
+            "--vendor",
+            "openai",
+            bill,
+            "-c",
+            config,
+        ];
+        let ended = run(&mut command(
+            &[&given[..], &["--account", account]].concat(),
+        ));
+        assert_eq!(ended.code, Some(code), "{}", ended.stderr);
+    }
     let told = report("key,group,project,account");
     let row = &told["rows"][0];
     for (name, value) in [
