@@ -103,7 +103,7 @@ fn the_history_tells_who_used_what_without_a_prometheus() {
     let config = directory.path().join("weir.yaml");
     let idle = yaml.replacen("name: a,", "name: idle,", 1);
     assert_ne!(idle, yaml);
-    std::fs::write(&config, idle).expect("a file");
+    std::fs::write(&config, format!("version: 1\n{idle}")).expect("a file");
     for (account, code) in [("a", 0), ("idle", 0), ("nope", 1)] {
         let config = config.to_str().expect("text");
         let given = [
