@@ -37,7 +37,10 @@ pub(super) struct Counter {
 /// What is reserved for a request, and since when. Empty once the request is settled.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reserved {
-    estimate: Option<(Instant, Used)>,
+    /// `None` = the request is settled.
+    since: Option<Instant>,
+    /// By [`Unit`].
+    amounts: [u64; Unit::ALL.len()],
     /// Whether the request costs neither tokens nor money, so that only limits of requests apply.
     is_free: bool,
 }
@@ -45,8 +48,10 @@ pub(super) struct Reserved {
 impl Reserved {
     /// A reservation of `estimate` that counts from `at` on.
     pub fn new(estimate: Used, at: Instant) -> Self {
+        let totals = estimate.totals();
         Self {
-            estimate: Some((at, estimate)),
+            since: Some(at),
+            amounts: Unit::ALL.map(|unit| totals.of(unit)),
             is_free: false,
         }
     }
@@ -60,8 +65,8 @@ impl Reserved {
     }
 
     /// The reserved amount in this unit.
-    pub fn of(&self, unit: Unit) -> u64 {
-        self.estimate.map_or(0, |(_, estimate)| estimate.of(unit))
+    pub const fn of(&self, unit: Unit) -> u64 {
+        self.amounts[unit as usize]
     }
 }
 
@@ -110,7 +115,7 @@ impl Counter {
                 // A fully spent budget admits nothing more. A request that alone exceeds the rest is refused even when
                 // nothing is spent yet; otherwise the first request of every day could cost any amount.
                 span @ (Span::Day | Span::Month) => {
-                    let spent = self.windows(at.wall).of(span).of(unit);
+                    let spent = self.spent(span, unit, at.wall);
                     let reserved = [
                         self.reserved[unit as usize],
                         self.tallied.reserved[unit as usize],
@@ -150,10 +155,10 @@ impl Counter {
             let Some(minute) = self.minutes.get_mut(unit as usize) else {
                 continue;
             };
-            match reserved.estimate {
+            match reserved.since {
                 // Requests are counted when they are admitted, not when they end.
                 _ if unit == Unit::Requests => {}
-                Some((since, _)) if amount < reserve => {
+                Some(since) if amount < reserve => {
                     minute.take_back(since, at.now, reserve - amount);
                 }
                 _ => minute.add(at.now, amount.saturating_sub(reserve)),
@@ -164,7 +169,7 @@ impl Counter {
 
     /// Gives back the reservation of a request that was never settled. The request itself still counts.
     pub fn release(&mut self, reserved: &Reserved) {
-        let Some((at, _)) = reserved.estimate else {
+        let Some(at) = reserved.since else {
             return;
         };
         for unit in Unit::ALL {
@@ -205,6 +210,13 @@ impl Counter {
         windows.day.add(&self.remote.day());
         windows.month.add(&self.remote.month());
         windows
+    }
+
+    /// One figure of [`Self::windows`].
+    fn spent(&mut self, span: Span, unit: Unit, wall: SystemTime) -> u64 {
+        self.spend.roll(wall, &self.zone);
+        let own = self.spend.of(span).of(unit);
+        own.saturating_add(self.remote.spent(span, unit, wall, &self.zone))
     }
 
     /// The part of [`Self::windows`] that this process used.

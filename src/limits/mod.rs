@@ -79,8 +79,12 @@ impl Limits {
             caps: everybody.global,
             group: None,
         };
+        let is_moved = before.is_some_and(|before| before.zone != zone);
         let limited = |scope: Scope, subject: &Subject| {
             let counter = before.and_then(|before| before.counter(scope, &subject.name));
+            if is_moved && let Some(counter) = &counter {
+                counter.lock().set_zone(&zone);
+            }
             Limited::new(scope, subject.clone(), counter, &zone)
         };
         let all = |scope: Scope, subjects: &[Subject]| {

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use jiff::tz::TimeZone;
 
 use super::spend::{Spend, Totals, Windows};
-use crate::outcome::Scope;
+use crate::outcome::{Scope, Span, Unit};
 
 /// What a Prometheus knows of use outside this process.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -40,11 +40,14 @@ pub(super) struct Remote {
     restored: Spend,
     earlier: Spend,
     others: Spend,
+    /// Whether anything was ever told. Of a host without a past and without neighbours, nothing needs to be added up.
+    is_told: bool,
 }
 
 impl Remote {
     /// Adds what this host is known to have used before a restart.
     pub fn restore(&mut self, day: &Totals, month: &Totals, wall: SystemTime, zone: &TimeZone) {
+        self.is_told = true;
         self.restored.roll(wall, zone);
         self.restored.add(day, month);
     }
@@ -52,6 +55,7 @@ impl Remote {
     /// Takes over what the previous process used today and this month. A ledger may have told part of it already, so
     /// the larger figure counts.
     pub fn take_over(&mut self, day: &Totals, month: &Totals, wall: SystemTime, zone: &TimeZone) {
+        self.is_told = true;
         self.restored.roll(wall, zone);
         self.restored.day = self.restored.day.larger(day);
         self.restored.month = self.restored.month.larger(month);
@@ -59,6 +63,7 @@ impl Remote {
 
     /// Replaces what was known of other processes by what was known at `at`.
     pub fn learn(&mut self, elsewhere: &Elsewhere, at: SystemTime, zone: &TimeZone) {
+        self.is_told = true;
         self.earlier = Spend::known(&elsewhere.earlier, at, zone);
         self.others = Spend::known(&elsewhere.others, at, zone);
     }
@@ -68,6 +73,16 @@ impl Remote {
         for spend in [&mut self.restored, &mut self.earlier, &mut self.others] {
             spend.roll(wall, zone);
         }
+    }
+
+    /// What was used outside this process, in one unit.
+    pub fn spent(&mut self, span: Span, unit: Unit, wall: SystemTime, zone: &TimeZone) -> u64 {
+        if !self.is_told {
+            return 0;
+        }
+        self.roll(wall, zone);
+        let of = |spend: &Spend| *spend.of(span);
+        sum(&of(&self.restored), &of(&self.earlier), &of(&self.others)).of(unit)
     }
 
     /// What this host used before this process.

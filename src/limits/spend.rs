@@ -38,7 +38,20 @@ impl Totals {
 
     /// Adds further use.
     pub fn add(&mut self, used: &Self) {
-        *self = self.combined(used, u64::saturating_add);
+        let (sum, more) = (&mut self.usage, &used.usage);
+        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
+        add(&mut self.requests, used.requests);
+        add(&mut sum.input, more.input);
+        add(&mut sum.cache_read, more.cache_read);
+        add(&mut sum.cache_write_5m, more.cache_write_5m);
+        add(&mut sum.cache_write_1h, more.cache_write_1h);
+        add(&mut sum.output, more.output);
+        add(&mut sum.reasoning, more.reasoning);
+        add(&mut self.nano_usd, used.nano_usd);
+        // Most requests use nothing but tokens.
+        if !more.units.is_none() {
+            sum.units = sum.units.and(more.units);
+        }
     }
 
     /// The larger value of each figure.
@@ -229,6 +242,14 @@ impl Spend {
         });
         if month.is_none_or(|month| self.ends.is_some_and(|ends| ends.month == month)) {
             self.month.add(late);
+        }
+    }
+
+    /// The totals of the month for a limit per month, otherwise those of the day.
+    pub const fn of(&self, span: Span) -> &Totals {
+        match span {
+            Span::Month => &self.month,
+            Span::Now | Span::Minute | Span::Day => &self.day,
         }
     }
 

@@ -63,11 +63,10 @@ pub(super) struct Limited {
 }
 
 impl Limited {
-    /// A subject with the counter that it had before, if there was one. From now on its days begin in `zone`.
+    /// A subject with the counter that it had before, if there was one. The days of a new counter begin in `zone`.
     pub fn new(scope: Scope, subject: Subject, before: Option<Arc<Book>>, zone: &TimeZone) -> Self {
         let new = || Arc::new(Book::of(Counter::new(zone.clone())));
         let book = before.unwrap_or_else(new);
-        book.lock().set_zone(zone);
         Self {
             capped: !subject.caps.is_empty(),
             subject,

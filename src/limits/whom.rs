@@ -1,7 +1,7 @@
 //! The subjects of limits, and what a request reserves and uses.
 use std::sync::Arc;
 
-use crate::outcome::{Caps, Unit};
+use crate::outcome::Caps;
 use crate::protocol::hub::usage::Usage;
 
 use super::spend::Totals;
@@ -49,11 +49,6 @@ pub struct Used {
 }
 
 impl Used {
-    /// The amount that a limit of this unit counts.
-    pub(super) const fn of(&self, unit: Unit) -> u64 {
-        self.totals().of(unit)
-    }
-
     /// The totals of one request.
     pub(super) const fn totals(&self) -> Totals {
         Totals {

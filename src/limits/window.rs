@@ -16,6 +16,8 @@ pub struct Sliding<const N: usize> {
     origin: Option<Instant>,
     /// The number of the newest bucket; its index is the number modulo `N`.
     newest: u64,
+    /// When the bucket after the newest one begins: until then nothing needs to be divided.
+    ends: Option<Instant>,
     /// The sum of `buckets`.
     sum: u64,
 }
@@ -28,6 +30,7 @@ impl<const N: usize> Sliding<N> {
             width,
             origin: None,
             newest: 0,
+            ends: None,
             sum: 0,
         }
     }
@@ -88,8 +91,13 @@ impl<const N: usize> Sliding<N> {
     }
 
     fn advance(&mut self, now: Instant) {
-        self.origin.get_or_insert(now);
+        if self.ends.is_some_and(|ends| now < ends) {
+            return;
+        }
+        let origin = *self.origin.get_or_insert(now);
         let number = self.number(now);
+        let whole = u32::try_from(number.saturating_add(1)).ok();
+        self.ends = whole.and_then(|whole| origin.checked_add(self.width.checked_mul(whole)?));
         if number <= self.newest {
             return;
         }
@@ -110,8 +118,8 @@ impl<const N: usize> Sliding<N> {
         let since = self.origin.map_or(Duration::ZERO, |origin| {
             at.saturating_duration_since(origin)
         });
-        let number = since.as_nanos() / self.width.as_nanos().max(1);
-        u64::try_from(number).unwrap_or(u64::MAX / 2)
+        // In 64 bits, which are 584 years of nanoseconds: a division of 128 bits costs more than all the rest.
+        nanos(since) / nanos(self.width).max(1)
     }
 
     #[expect(
@@ -128,6 +136,12 @@ impl Default for Minute {
     fn default() -> Self {
         Self::new(Duration::from_secs(1))
     }
+}
+
+fn nanos(span: Duration) -> u64 {
+    span.as_secs()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(span.subsec_nanos().into())
 }
 
 fn clamp_u32(number: u64) -> u32 {

@@ -42,6 +42,7 @@ pub use answer::{
     Answer, read_answer, tier_near_end, tier_near_start, usage_near_end, usage_near_start,
     written_in,
 };
+use content::Marks;
 pub(in crate::protocol) use elements::Elements;
 pub use hosted::is_visit;
 use phase::Phase;
@@ -97,8 +98,8 @@ impl Tap {
             splitter: Splitter::Events(Frames::with_limit(MAX_ANSWER_FRAME)),
             reader: match dialect {
                 Dialect::Anthropic => Reader::Anthropic(anthropic::Reader::default()),
-                Dialect::Gemini => Reader::Gemini(gemini::Reader::new()),
-                Dialect::OpenaiChat => Reader::Chat(openai_chat::Reader::new()),
+                Dialect::Gemini => Reader::Gemini(gemini::Reader::default()),
+                Dialect::OpenaiChat => Reader::Chat(openai_chat::Reader::default()),
                 Dialect::OpenaiResponses => Reader::Responses(openai_responses::Reader::new()),
             },
             facts: Facts::default(),
@@ -342,13 +343,15 @@ impl Reader {
     }
 
     fn on(&mut self, frame: &Frame<'_>, facts: &mut Facts) {
-        if !frame.is_silent() {
-            content::frame(self.dialect(), frame, &mut facts.written);
-        }
+        let marks = if frame.is_silent() {
+            Marks::default()
+        } else {
+            content::frame(self.dialect(), frame, &mut facts.written)
+        };
         match self {
             Self::Anthropic(reader) => reader.on(frame, facts),
-            Self::Chat(reader) => reader.on(frame, facts),
-            Self::Gemini(reader) => reader.on(frame, facts),
+            Self::Chat(reader) => reader.on(frame, marks, facts),
+            Self::Gemini(reader) => reader.on(frame, marks, facts),
             Self::Responses(reader) => reader.on(frame, facts),
         }
     }

@@ -38,9 +38,9 @@ impl Collector {
     pub fn on(&mut self, event: Event<'_>) -> Result<(), Violation> {
         match event {
             Event::Start(start) => {
+                self.spent = start.spent();
                 self.id = start.id.map(Into::into);
                 self.model = start.model.map(Into::into);
-                self.spent = start.spent;
             }
             Event::TextDelta(delta) => match (&self.last, self.blocks.last_mut()) {
                 (Last::Text, Some(Block::Text(text))) => text.text.push_str(&delta),
@@ -100,7 +100,7 @@ impl Collector {
             Event::ServerCall(call) => self.push(Block::ToolCall(call), Last::Closed),
             Event::ServerResult(result) => self.push(Block::ServerToolResult(result), Last::Closed),
             Event::Foreign(foreign) => self.push(Block::Foreign(foreign), Last::Closed),
-            Event::Usage(spent) => self.spent = Some(spent),
+            Event::Usage(spent) => self.spent = Some(*spent),
             Event::Stop(stop) => self.stop = Some(stop),
             Event::Error(error) => self.failed = Some(error),
             Event::TextEnd => self.last = Last::Closed,

@@ -57,8 +57,8 @@ pub enum Event<'a> {
 
     /// A violation that was repaired: it is counted, and not reported to the client.
     Repair(Violation),
-    /// The total usage so far.
-    Usage(Spent),
+    /// The total usage so far. Boxed, because an event passes many stages by value, and this one is the largest by far.
+    Usage(Box<Spent>),
     /// Why the model stopped. Every slot has ended. Only usage may follow before the end.
     Stop(Stop),
     /// The upstream reports an error. Terminal.
@@ -132,5 +132,12 @@ pub struct Start<'a> {
     pub id: Option<Cow<'a, str>>,
     pub model: Option<Cow<'a, str>>,
     /// The usage of the prompt, if the upstream states it in the head (Anthropic).
-    pub spent: Option<Spent>,
+    pub spent: Option<Box<Spent>>,
+}
+
+impl Start<'_> {
+    /// A copy of the usage of the prompt.
+    pub fn spent(&self) -> Option<Spent> {
+        self.spent.as_deref().copied()
+    }
 }

@@ -146,7 +146,7 @@ mod tests {
             },
             "close" => Event::ToolEnd { slot },
             "stop" => Event::Stop(Stop::End),
-            "usage" => Event::Usage(Spent::default()),
+            "usage" => Event::Usage(Box::default()),
             "ping" => Event::Ping,
             "end" => Event::End,
             "error" => Event::Error(WireError::new(ErrorKind::Api, "x")),

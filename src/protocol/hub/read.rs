@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
+use memchr::memchr;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -249,10 +250,22 @@ pub fn label<'de: 'a, 'a, D: Deserializer<'de>>(
 ) -> Result<Option<Str<'a>>, D::Error> {
     let raw = Option::<&'de RawValue>::deserialize(deserializer)?;
     Ok(raw.and_then(|raw| match raw.get().as_bytes().first() {
-        Some(b'"') => serde_json::from_str(raw.get()).ok(),
+        Some(b'"') => unescaped(raw).ok(),
         Some(b'-' | b'0'..=b'9') => Some(Str(Cow::Borrowed(raw.get()))),
         _ => None,
     }))
+}
+
+/// The text of a JSON string. Without an escape it is what stands between the quotes, and need not be parsed again.
+pub fn unescaped(raw: &RawValue) -> serde_json::Result<Str<'_>> {
+    let inside = raw
+        .get()
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    match inside {
+        Some(text) if memchr(b'\\', text.as_bytes()).is_none() => Ok(Str(Cow::Borrowed(text))),
+        _ => serde_json::from_str(raw.get()),
+    }
 }
 
 /// Reads a position; some servers write a string. Any other value is `None`.
@@ -330,8 +343,37 @@ pub fn number<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 pub fn some_of<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
-    let list = Option::<Vec<Option<T>>>::deserialize(deserializer)?;
-    Ok(list.into_iter().flatten().flatten().collect())
+    deserializer.deserialize_option(SomeOf(PhantomData))
+}
+
+struct SomeOf<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for SomeOf<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut found = Vec::new();
+        while let Some(element) = list.next_element()? {
+            found.extend::<Option<T>>(element);
+        }
+        Ok(found)
+    }
 }
 
 /// Reads JSON that belongs in a string; some servers write it unquoted.
@@ -343,9 +385,7 @@ pub fn json_text<'de: 'a, 'a, D: Deserializer<'de>>(
         return Ok(None);
     };
     if is_string(raw) {
-        return serde_json::from_str(raw.get())
-            .map(Some)
-            .map_err(de::Error::custom);
+        return unescaped(raw).map(Some).map_err(de::Error::custom);
     }
     Ok(Some(Str(Cow::Borrowed(raw.get()))))
 }

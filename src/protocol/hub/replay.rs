@@ -15,13 +15,13 @@ pub fn response(
     on(Event::Start(Start {
         id: response.id.as_deref().map(Cow::Borrowed),
         model: response.model.as_deref().map(Cow::Borrowed),
-        spent: response.spent,
+        spent: response.spent.map(Box::new),
     }))?;
     for (slot, block) in response.blocks.iter().enumerate() {
         self::block(slot, block, on)?;
     }
     if let Some(spent) = response.spent {
-        on(Event::Usage(spent))?;
+        on(Event::Usage(Box::new(spent)))?;
     }
     on(Event::Stop(response.stop.clone()))?;
     on(Event::End)

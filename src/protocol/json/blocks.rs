@@ -109,8 +109,11 @@ impl<'a> Blocks<'a> {
         let rest = self.body.get(self.start..).unwrap_or_default();
         self.ends = if let Some(block) = rest.first_chunk() {
             ends(block)
+        } else if let Some(last) = self.body.last_chunk() {
+            // The last 64 bytes again, without those of the block before. Bytes beyond the body count as plain.
+            let again = u32::try_from(BLOCK - rest.len()).unwrap_or(u64::BITS);
+            ends(last).checked_shr(again).unwrap_or(0)
         } else {
-            // Bytes beyond the body count as plain.
             let mut block = [b' '; BLOCK];
             block
                 .iter_mut()

@@ -4,8 +4,10 @@
 //! Servers that split their text by UTF-16 units send them, with the other half in the next event; clients keep them in
 //! histories.
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use memchr::{memchr, memmem};
+use memchr::memchr;
+use memchr::memmem::Finder;
 
 /// The document with every lone surrogate replaced by U+FFFD.
 pub fn replaced(json: &[u8]) -> Cow<'_, [u8]> {
@@ -41,10 +43,7 @@ pub const fn is_high(half: u16) -> bool {
 
 fn each_half(json: &[u8], stand_in: impl Fn(u16) -> char) -> Cow<'_, [u8]> {
     // Most text has no surrogates at all, and most other text only whole pairs.
-    if !NEEDLES
-        .iter()
-        .any(|needle| memmem::find(json, needle).is_some())
-    {
+    if memchr(b'\\', json).is_none() || NEEDLES.iter().all(|needle| needle.find(json).is_none()) {
         return Cow::Borrowed(json);
     }
     let mut out: Option<Vec<u8>> = None;
@@ -93,7 +92,8 @@ fn unit(json: &[u8], at: usize) -> Option<u16> {
 /// The length of `\uXXXX` in bytes.
 const ESCAPE: usize = 6;
 
-const NEEDLES: [&[u8]; 2] = [b"\\ud", b"\\uD"];
+static NEEDLES: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| [b"\\ud", b"\\uD"].map(|needle| Finder::new(needle)));
 
 /// The range of surrogates.
 const FIRST: u16 = 0xD800;

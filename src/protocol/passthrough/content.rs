@@ -2,14 +2,30 @@
 //! members, at any depth. One pass, no allocation; strings that are not text (base64, for example) are skipped at the
 //! speed of a search. Quotes are found block by block: an event has a dozen short strings, and a separate search for
 //! the end of each took three times as long.
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::peek;
 use crate::protocol::Dialect;
 use crate::protocol::json::Blocks;
 use crate::protocol::sse::Frame;
 use crate::protocol::written::Written;
 
+/// What an event of Chat or Gemini has besides text. Most events have only text, and need not be parsed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Marks {
+    /// Whether it states a finish reason, an error, a second choice or candidate, in Chat the usage, in Gemini the
+    /// grounding.
+    pub matters: bool,
+    /// Whether it has the member with the choices of Chat.
+    pub choices: bool,
+    /// Whether it has Gemini's member with the usage.
+    pub usage: bool,
+}
+
 /// Measures one event of a stream.
-pub(super) fn frame(dialect: Dialect, frame: &Frame<'_>, written: &mut Written) {
+pub(super) fn frame(dialect: Dialect, frame: &Frame<'_>, written: &mut Written) -> Marks {
     let data = &*frame.data;
     let mut walk = Walk::new(dialect, data);
     if dialect == Dialect::OpenaiResponses {
@@ -22,13 +38,13 @@ pub(super) fn frame(dialect: Dialect, frame: &Frame<'_>, written: &mut Written) 
         };
         // The events that close an item repeat the text of the deltas, and audio is not text.
         if !name.ends_with(b".delta") || name.ends_with(b".audio.delta") {
-            return;
+            return Marks::default();
         }
         walk.reasoning = name.starts_with(b"response.reasoning");
         walk.stream = true;
     }
     walk.reasoning |= dialect == Dialect::Gemini && is_thought(data);
-    walk.run(written);
+    walk.run(written)
 }
 
 /// Measures the content of a whole answer, or of the beginning of one, from its member `content`, `choices`,
@@ -47,7 +63,8 @@ pub(super) fn whole(dialect: Dialect, body: &[u8], written: &mut Written) {
         if next_is(body, after, b':') {
             let mut walk = Walk::new(dialect, &body[after..]);
             walk.bounded = true;
-            return walk.run(written);
+            walk.run(written);
+            return;
         }
         from = after;
     }
@@ -64,6 +81,16 @@ enum Role {
     Picture,
     /// Quotations and tables beside the text.
     Aside,
+    /// [`Marks::matters`], if there is a value.
+    Fact,
+    /// [`Marks::matters`], if the value is another than 0.
+    Index,
+    /// [`Marks::matters`], and otherwise as [`Role::Aside`].
+    Grounding,
+    /// [`Marks::choices`].
+    Choices,
+    /// [`Marks::usage`].
+    Usage,
 }
 
 #[derive(Debug)]
@@ -80,6 +107,7 @@ struct Walk<'a> {
     bounded: bool,
     /// Whether reasoning has been seen: some servers send it under two names at once.
     thought: bool,
+    marks: Marks,
 }
 
 impl<'a> Walk<'a> {
@@ -93,10 +121,11 @@ impl<'a> Walk<'a> {
             stream: false,
             bounded: false,
             thought: false,
+            marks: Marks::default(),
         }
     }
 
-    fn run(mut self, written: &mut Written) {
+    fn run(mut self, written: &mut Written) -> Marks {
         if self.bounded {
             // Only the value that begins here counts, not what follows it.
             let begin = self.skip_space(self.at);
@@ -126,6 +155,7 @@ impl<'a> Walk<'a> {
             };
             self.member(role, value, written);
         }
+        self.marks
     }
 
     fn member(&mut self, role: Role, value: usize, written: &mut Written) {
@@ -160,8 +190,24 @@ impl<'a> Walk<'a> {
                 written.show();
             }
             (Role::Aside, Some(b'[' | b'{')) => self.at = self.end_of_value(value),
+            (Role::Grounding, first) => {
+                self.marks.matters = true;
+                if matches!(first, Some(b'[' | b'{')) {
+                    self.at = self.end_of_value(value);
+                }
+            }
+            (Role::Fact, _) => self.marks.matters |= self.is_stated(value),
+            (Role::Index, first) => self.marks.matters |= first != Some(b'0'),
+            (Role::Choices, _) => self.marks.choices = true,
+            (Role::Usage, _) => self.marks.usage = true,
             _ => {}
         }
+    }
+
+    /// Whether the value that begins here is another than `null` and an empty string.
+    fn is_stated(&self, value: usize) -> bool {
+        let value = self.data.get(value..).unwrap_or_default();
+        !value.starts_with(b"null") && !value.starts_with(b"\"\"")
     }
 
     fn text(&mut self, role: Role, text: &[u8], written: &mut Written) {
@@ -181,34 +227,19 @@ impl<'a> Walk<'a> {
     }
 
     fn role(&self, name: &[u8]) -> Option<Role> {
-        Some(match (self.dialect, name) {
-            (Dialect::OpenaiChat, b"content" | b"refusal" | b"arguments" | b"name")
-            | (Dialect::Anthropic, b"text" | b"partial_json" | b"input" | b"name")
-            | (Dialect::Gemini, b"text" | b"args" | b"name" | b"code") => Role::Text,
+        match self.dialect {
+            Dialect::Anthropic => in_anthropic(name),
             // Reasoning in parts repeats the reasoning text beside it.
-            (Dialect::OpenaiChat, b"text") if !self.thought => Role::Text,
-            (
-                Dialect::OpenaiChat,
-                b"reasoning_content" | b"reasoning" | b"reasoning_text" | b"thinking",
-            )
-            | (Dialect::Anthropic, b"thinking") => Role::Reasoning,
-            (Dialect::OpenaiResponses, b"delta") if self.stream => Role::Text,
-            (
-                Dialect::OpenaiResponses,
-                b"text" | b"arguments" | b"input" | b"name" | b"refusal" | b"code",
-            ) if !self.stream => Role::Text,
-            (Dialect::OpenaiResponses, b"summary") if !self.stream => Role::Summary,
-            (Dialect::OpenaiChat, b"b64_json" | b"image_url")
-            | (Dialect::Gemini, b"inlineData")
-            | (Dialect::OpenaiResponses, b"result") => Role::Picture,
-            (Dialect::OpenaiChat, b"logprobs" | b"annotations" | b"audio")
-            | (Dialect::OpenaiResponses, b"logprobs" | b"annotations")
-            | (Dialect::Anthropic, b"citations")
-            | (Dialect::Gemini, b"groundingMetadata" | b"citationMetadata" | b"logprobsResult") => {
-                Role::Aside
-            }
-            _ => return None,
-        })
+            Dialect::OpenaiChat if name == b"text" => (!self.thought).then_some(Role::Text),
+            Dialect::OpenaiChat => in_chat(name),
+            Dialect::Gemini => in_gemini(name),
+            Dialect::OpenaiResponses if self.stream => match name {
+                b"delta" => Some(Role::Text),
+                b"logprobs" | b"annotations" => Some(Role::Aside),
+                _ => None,
+            },
+            Dialect::OpenaiResponses => in_response(name),
+        }
     }
 
     /// The next quote from the present position on; outside of a string, it begins one.
@@ -273,16 +304,64 @@ impl<'a> Walk<'a> {
     }
 }
 
+fn in_anthropic(name: &[u8]) -> Option<Role> {
+    Some(match name {
+        b"text" | b"partial_json" | b"input" | b"name" => Role::Text,
+        b"thinking" => Role::Reasoning,
+        b"citations" => Role::Aside,
+        _ => return None,
+    })
+}
+
+fn in_chat(name: &[u8]) -> Option<Role> {
+    Some(match name {
+        b"content" | b"refusal" | b"arguments" | b"name" => Role::Text,
+        b"choices" => Role::Choices,
+        b"index" => Role::Index,
+        b"finish_reason" | b"usage" | b"error" => Role::Fact,
+        b"logprobs" | b"annotations" | b"audio" => Role::Aside,
+        b"reasoning_content" | b"reasoning" | b"reasoning_text" | b"thinking" => Role::Reasoning,
+        b"b64_json" | b"image_url" => Role::Picture,
+        _ => return None,
+    })
+}
+
+fn in_gemini(name: &[u8]) -> Option<Role> {
+    Some(match name {
+        b"text" | b"args" | b"name" | b"code" => Role::Text,
+        b"index" => Role::Index,
+        b"finishReason" | b"error" => Role::Fact,
+        b"usageMetadata" => Role::Usage,
+        b"groundingMetadata" => Role::Grounding,
+        b"inlineData" => Role::Picture,
+        b"citationMetadata" | b"logprobsResult" => Role::Aside,
+        _ => return None,
+    })
+}
+
+/// In a whole answer of Responses.
+fn in_response(name: &[u8]) -> Option<Role> {
+    Some(match name {
+        b"text" | b"arguments" | b"input" | b"name" | b"refusal" | b"code" => Role::Text,
+        b"summary" => Role::Summary,
+        b"result" => Role::Picture,
+        b"logprobs" | b"annotations" => Role::Aside,
+        _ => return None,
+    })
+}
+
 fn next_is(body: &[u8], from: usize, wanted: u8) -> bool {
     let rest = body.get(from..).unwrap_or_default();
     rest.trim_ascii_start().first() == Some(&wanted)
 }
 
+/// Prepared once: the preparation costs more than the search in one event.
+static THOUGHT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"thought\""));
+
 /// Whether a part is marked as a thought: all parts of one frame of Gemini are of the same kind.
 fn is_thought(data: &[u8]) -> bool {
-    let name = b"\"thought\"";
-    memchr::memmem::find(data, name).is_some_and(|at| {
-        let rest = data.get(at + name.len()..).unwrap_or_default();
+    THOUGHT.find(data).is_some_and(|at| {
+        let rest = data.get(at + THOUGHT.needle().len()..).unwrap_or_default();
         let value = rest.trim_ascii_start().strip_prefix(b":");
         value.is_some_and(|value| value.trim_ascii_start().starts_with(b"true"))
     })

@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::answer::{grounded, tier};
-use super::peek::{self, Choices, Needle, Text, lenient};
+use super::content::Marks;
+use super::peek::{self, Choices, Text, lenient};
 use super::{Facts, Phase};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, WireError};
@@ -14,7 +15,7 @@ use crate::protocol::json::{self, Members};
 use crate::protocol::sse::{self, Frame};
 
 /// The state of one stream.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Reader {
     /// The last object with a `usageMetadata`, unparsed. Every frame has one, but only the last one counts, so only
     /// that one is parsed.
@@ -22,43 +23,17 @@ pub(super) struct Reader {
     candidates: Choices,
     /// The grounding of the answer, as far as it was stated.
     tools: Tools,
-    needles: Needles,
-}
-
-/// Members that make a frame worth parsing once content has begun.
-#[derive(Debug)]
-struct Needles {
-    error: Needle,
-    finish_reason: Needle,
-    grounding: Needle,
-    index: Needle,
-    usage: Needle,
 }
 
 impl Reader {
-    pub(super) fn new() -> Self {
-        Self {
-            stated: Vec::new(),
-            candidates: Choices::default(),
-            tools: Tools::default(),
-            needles: Needles {
-                error: Needle::new("\"error\""),
-                finish_reason: Needle::new("\"finishReason\""),
-                grounding: Needle::new("\"groundingMetadata\""),
-                index: Needle::new("\"index\""),
-                usage: Needle::new("\"usageMetadata\""),
-            },
-        }
-    }
-
-    pub(super) fn on(&mut self, frame: &Frame<'_>, facts: &mut Facts) {
+    pub(super) fn on(&mut self, frame: &Frame<'_>, marks: Marks, facts: &mut Facts) {
         if frame.is_silent() {
             return peek::bare_error(Dialect::Gemini, frame, facts);
         }
         let data = &*frame.data;
-        if facts.phase != Phase::Content || data.len() > MAX_STATED || self.needles.ask_for(data) {
+        if facts.phase != Phase::Content || data.len() > MAX_STATED || marks.matters {
             self.on_object(data, facts);
-        } else if self.needles.usage.is_in(data) {
+        } else if marks.usage {
             self.keep(data);
         }
     }
@@ -124,15 +99,6 @@ impl Reader {
             self.stated.clear();
             self.stated.extend_from_slice(object);
         }
-    }
-}
-
-impl Needles {
-    fn ask_for(&self, data: &[u8]) -> bool {
-        self.finish_reason.states(data)
-            || self.grounding.is_in(data)
-            || self.index.is_beyond_zero(data)
-            || self.error.states(data)
     }
 }
 

@@ -4,7 +4,8 @@ use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::peek::{self, Choices, Needle, Text, lenient};
+use super::content::Marks;
+use super::peek::{self, Choices, Text, lenient};
 use super::{Facts, Phase};
 use crate::protocol::error::{self, ErrorKind, ParsedError, WireError};
 use crate::protocol::hub::stated::ChatUsage;
@@ -13,45 +14,20 @@ use crate::protocol::sse::{self, Frame};
 use crate::protocol::{Dialect, json};
 
 /// The state of one stream.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Reader {
     usage: Option<ChatUsage>,
     choices: Choices,
-    needles: Needles,
-}
-
-/// Members that make a chunk worth parsing once content has begun.
-#[derive(Debug)]
-struct Needles {
-    choices: Needle,
-    error: Needle,
-    finish_reason: Needle,
-    index: Needle,
-    usage: Needle,
 }
 
 impl Reader {
-    pub(super) fn new() -> Self {
-        Self {
-            usage: None,
-            choices: Choices::default(),
-            needles: Needles {
-                choices: Needle::new("\"choices\""),
-                error: Needle::new("\"error\""),
-                finish_reason: Needle::new("\"finish_reason\""),
-                index: Needle::new("\"index\""),
-                usage: Needle::new("\"usage\""),
-            },
-        }
-    }
-
-    pub(super) fn on(&mut self, frame: &Frame<'_>, facts: &mut Facts) {
+    pub(super) fn on(&mut self, frame: &Frame<'_>, marks: Marks, facts: &mut Facts) {
         if frame.is_silent() {
             return peek::bare_error(Dialect::OpenaiChat, frame, facts);
         }
         if frame.data.starts_with(peek::DONE) {
             self.on_done(facts);
-        } else if facts.phase != Phase::Content || self.needles.ask_for(&frame.data) {
+        } else if facts.phase != Phase::Content || marks.matters || !marks.choices {
             self.on_chunk(&frame.data, facts);
         }
     }
@@ -116,16 +92,6 @@ impl Reader {
                 "the upstream ended the answer with an error",
             ));
         }
-    }
-}
-
-impl Needles {
-    fn ask_for(&self, data: &[u8]) -> bool {
-        self.finish_reason.states(data)
-            || self.usage.states(data)
-            || self.index.is_beyond_zero(data)
-            || self.error.states(data)
-            || !self.choices.is_in(data)
     }
 }
 

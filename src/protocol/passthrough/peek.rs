@@ -56,23 +56,6 @@ impl Needle {
         let rest = data.get(at..)?.trim_ascii_start();
         Some(rest.strip_prefix(b":")?.trim_ascii_start())
     }
-
-    /// Whether the name occurs at all.
-    pub(super) fn is_in(&self, data: &[u8]) -> bool {
-        self.finder.find(data).is_some()
-    }
-
-    /// Whether the first `"name":` has a value other than `null` or an empty string.
-    pub(super) fn states(&self, data: &[u8]) -> bool {
-        self.after(data)
-            .is_some_and(|value| !value.starts_with(b"null") && !value.starts_with(b"\"\""))
-    }
-
-    /// Whether the value of the first `"name":` begins with anything but 0.
-    pub(super) fn is_beyond_zero(&self, data: &[u8]) -> bool {
-        self.after(data)
-            .is_some_and(|value| !value.starts_with(b"0"))
-    }
 }
 
 /// Records a JSON error in a frame without data: some servers write it into the stream without the framing of an event.

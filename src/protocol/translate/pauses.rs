@@ -43,19 +43,19 @@ impl Pauses {
     ) -> Result<(), Violation> {
         match event {
             Event::Start(start) if self.rounds > 0 => {
-                self.round = start.spent;
+                self.round = start.spent();
                 match self.spent() {
-                    Some(spent) => next(Event::Usage(spent)),
+                    Some(spent) => next(Event::Usage(Box::new(spent))),
                     None => Ok(()),
                 }
             }
             Event::Start(start) => {
-                self.round = start.spent;
+                self.round = start.spent();
                 next(Event::Start(start))
             }
             Event::Usage(spent) => {
-                self.round = Some(spent);
-                next(Event::Usage(self.spent().unwrap_or(spent)))
+                self.round = Some(*spent);
+                next(Event::Usage(self.spent().map_or(spent, Box::new)))
             }
             Event::ToolStart {
                 slot,

@@ -130,7 +130,7 @@ impl Reader {
             Err(NoAnswer::Violation(violation)) => Err(violation),
             Err(NoAnswer::Failed(said, spent)) => {
                 if let Some(spent) = spent {
-                    on(Event::Usage(spent))?;
+                    on(Event::Usage(Box::new(spent)))?;
                 }
                 on(Event::Error(*said))
             }

@@ -43,12 +43,12 @@ impl Seen {
             Event::Start(start) => {
                 self.model = start.model.as_deref().map(str::to_owned);
                 self.at_start = start.spent.is_some();
-                self.spent = start.spent.or(self.spent);
+                self.spent = start.spent().or(self.spent);
                 Event::Start(start)
             }
             Event::Usage(spent) => {
                 self.at_start = false;
-                self.spent = Some(spent);
+                self.spent = Some(*spent);
                 Event::Usage(spent)
             }
             Event::End => {

@@ -125,7 +125,7 @@ impl Decoder {
                 on(Event::Start(Start {
                     id: message.id.map(|id| id.0),
                     model: message.model.map(|model| model.0),
-                    spent: Some(spent(&self.usage)),
+                    spent: Some(Box::new(spent(&self.usage))),
                 }))?;
                 State::Begun { content: false }
             }
@@ -193,8 +193,8 @@ impl Decoder {
 
             (state, "message_delta") => {
                 if let Some(usage) = event.usage {
-                    merge(&mut self.usage, usage);
-                    on(Event::Usage(spent(&self.usage)))?;
+                    merge(&mut self.usage, *usage);
+                    on(Event::Usage(Box::new(spent(&self.usage))))?;
                 }
                 match (state, event.delta) {
                     (State::Begun { content }, Some(delta)) if delta.stop_reason.is_some() => {
@@ -360,7 +360,7 @@ impl Decoder {
             .as_ref()
             .map(crate::protocol::hub::read::Str::to_owned);
         let calls = self.calls.unwrap_or(Calls::None);
-        let stop = stop(reason, sequence, delta.stop_details.as_ref()).given(calls);
+        let stop = stop(reason, sequence, delta.stop_details.as_deref()).given(calls);
         if calls == Calls::Cut && stop == Stop::ToolUse {
             return Err(bad_arguments());
         }

@@ -124,7 +124,7 @@ impl State {
                 state
             }
             (state, Event::Usage(spent)) => {
-                writer.tally.spent = Some(spent);
+                writer.tally.spent = Some(*spent);
                 state
             }
 

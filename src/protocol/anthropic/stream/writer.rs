@@ -35,7 +35,7 @@ pub struct Writer<'a> {
 impl Writer<'_> {
     /// Writes the head.
     pub fn message_start(&mut self, start: &Start<'_>) {
-        self.tally.spent = start.spent;
+        self.tally.spent = start.spent();
         raw(
             self.out,
             "event: message_start\ndata: {\"type\":\"message_start\",\"message\":",
@@ -51,7 +51,7 @@ impl Writer<'_> {
                 stop_reason: None,
                 stop_sequence: None,
                 stop_details: None,
-                usage: usage(&self.context.spent(start.spent, 0)),
+                usage: usage(&self.context.spent(start.spent(), 0)),
             },
         );
         raw(self.out, "}\n\n");

@@ -144,13 +144,13 @@ pub struct EventIn<'a> {
     #[serde(default, deserialize_with = "position")]
     pub index: Option<usize>,
     #[serde(borrow)]
-    pub message: Option<MessageOutIn<'a>>,
+    pub message: Option<Box<MessageOutIn<'a>>>,
     #[serde(borrow)]
     pub content_block: Option<&'a RawValue>,
     #[serde(borrow)]
     pub delta: Option<DeltaIn<'a>>,
     #[serde(default, deserialize_with = "detail")]
-    pub usage: Option<UsageIn>,
+    pub usage: Option<Box<UsageIn>>,
 }
 
 /// The delta of a block or of the message.
@@ -171,7 +171,7 @@ pub struct DeltaIn<'a> {
     #[serde(borrow)]
     pub stop_sequence: Option<Str<'a>>,
     #[serde(borrow)]
-    pub stop_details: Option<StopDetails<'a>>,
+    pub stop_details: Option<Box<StopDetails<'a>>>,
 }
 
 /// A message of the upstream: a whole answer, or the head of a stream.

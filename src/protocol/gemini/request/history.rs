@@ -127,7 +127,7 @@ impl Reader {
             return Some(Block::ToolCall(self.call(index, &call, state)));
         }
         if let Some(result) = part.function_response {
-            return Some(Block::ToolResult(self.result(index, result)));
+            return Some(Block::ToolResult(self.result(index, *result)));
         }
         if let Some(blob) = part.inline_data {
             return Some(inline(&blob));
@@ -181,8 +181,8 @@ impl Reader {
             blocks.push(Block::Text(Text::plain(text)));
         }
         for part in result.parts {
-            blocks.extend(part.inline_data.as_ref().map(inline));
-            blocks.extend(part.file_data.as_ref().map(by_reference));
+            blocks.extend(part.inline_data.as_deref().map(inline));
+            blocks.extend(part.file_data.as_deref().map(by_reference));
         }
         ToolResult {
             call_id,

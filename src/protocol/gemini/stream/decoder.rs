@@ -149,7 +149,7 @@ impl Answer {
             .find(|candidate| candidate.index == 0)
         else {
             tell_usage(chunk.usage_metadata, self.asked, on)?;
-            return match chunk.prompt_feedback.as_ref().and_then(blocked) {
+            return match chunk.prompt_feedback.as_deref().and_then(blocked) {
                 Some(refusal) => Ok(State::Stopped(self, Stop::Refusal(refusal))),
                 None => Ok(State::Open(self)),
             };
@@ -160,7 +160,7 @@ impl Answer {
     fn candidate(
         mut self,
         candidate: CandidateIn<'_>,
-        usage: Option<GeminiUsage>,
+        usage: Option<Box<GeminiUsage>>,
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<State, Violation> {
         for part in candidate.content.unwrap_or_default().parts {
@@ -345,12 +345,15 @@ impl Answer {
 }
 
 fn tell_usage(
-    usage: Option<GeminiUsage>,
+    usage: Option<Box<GeminiUsage>>,
     asked: Asked,
     on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
     match usage {
-        Some(usage) => on(Event::Usage(said::spent(usage, asked.searches, asked.maps))),
+        Some(usage) => {
+            let spent = said::spent(*usage, asked.searches, asked.maps);
+            on(Event::Usage(Box::new(spent)))
+        }
         None => Ok(()),
     }
 }

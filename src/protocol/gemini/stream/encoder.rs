@@ -96,11 +96,11 @@ impl State {
             // No keep-alive works with all of Google's SDKs: a comment breaks one, a blank line another.
             (state, Event::Ping | Event::Repair(_)) => Ok(state),
             (state, Event::Start(start)) => {
-                writer.spent = start.spent.or(writer.spent);
+                writer.spent = start.spent().or(writer.spent);
                 Ok(state)
             }
             (state, Event::Usage(spent)) => {
-                writer.spent = Some(spent);
+                writer.spent = Some(*spent);
                 Ok(state)
             }
             (Self::Open, Event::ToolStart { slot, id, name, .. }) => Ok(Self::Calling(Call {

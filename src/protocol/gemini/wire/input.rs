@@ -8,16 +8,16 @@ use serde_json::value::RawValue;
 use crate::protocol::hub::read::{Str, label, number, one_or_more, or_default, position_or_first};
 use crate::protocol::hub::stated::{GeminiUsage, detail};
 
-/// An answer, or a chunk of one.
+/// An answer, or a chunk of one. What is large and rare is boxed here and below: a chunk is read by value.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChunkIn<'a> {
     #[serde(borrow, default, deserialize_with = "or_default")]
     pub candidates: Vec<CandidateIn<'a>>,
     #[serde(borrow, alias = "prompt_feedback")]
-    pub prompt_feedback: Option<FeedbackIn<'a>>,
+    pub prompt_feedback: Option<Box<FeedbackIn<'a>>>,
     #[serde(default, alias = "usage_metadata", deserialize_with = "detail")]
-    pub usage_metadata: Option<GeminiUsage>,
+    pub usage_metadata: Option<Box<GeminiUsage>>,
     #[serde(borrow, default, alias = "model_version", deserialize_with = "label")]
     pub model_version: Option<Str<'a>>,
     #[serde(borrow, default, alias = "response_id", deserialize_with = "label")]
@@ -38,7 +38,7 @@ pub struct CandidateIn<'a> {
     #[serde(default, deserialize_with = "position_or_first")]
     pub index: usize,
     #[serde(borrow, alias = "grounding_metadata")]
-    pub grounding_metadata: Option<GroundingIn<'a>>,
+    pub grounding_metadata: Option<Box<GroundingIn<'a>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -132,13 +132,13 @@ pub struct PartIn<'a> {
     #[serde(borrow, rename = "thoughtSignature", alias = "thought_signature")]
     pub thought_signature: Option<Str<'a>>,
     #[serde(borrow, rename = "inlineData", alias = "inline_data")]
-    pub inline_data: Option<BlobIn<'a>>,
+    pub inline_data: Option<Box<BlobIn<'a>>>,
     #[serde(borrow, rename = "fileData", alias = "file_data")]
-    pub file_data: Option<FileIn<'a>>,
+    pub file_data: Option<Box<FileIn<'a>>>,
     #[serde(borrow, rename = "functionCall", alias = "function_call")]
-    pub function_call: Option<CallIn<'a>>,
+    pub function_call: Option<Box<CallIn<'a>>>,
     #[serde(borrow, rename = "functionResponse", alias = "function_response")]
-    pub function_response: Option<ResultIn<'a>>,
+    pub function_response: Option<Box<ResultIn<'a>>>,
     #[serde(borrow, rename = "executableCode", alias = "executable_code")]
     pub executable_code: Option<&'a RawValue>,
     #[serde(

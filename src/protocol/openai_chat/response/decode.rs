@@ -36,7 +36,7 @@ pub fn decode(body: &[u8], quirks: &Quirks, stamp: Stamp) -> Result<Response, Vi
         .refusal
         .as_deref()
         .is_some_and(|refusal| !refusal.is_empty());
-    let blocks = blocks(message, quirks, stamp);
+    let blocks = blocks(*message, quirks, stamp);
     let said = stop(choice.finish_reason.as_deref().unwrap_or_default())?;
     let said = if refused && said == Stop::End {
         Stop::Refusal(Refusal::default())
@@ -50,7 +50,7 @@ pub fn decode(body: &[u8], quirks: &Quirks, stamp: Stamp) -> Result<Response, Vi
         blocks,
         spent: answer
             .usage
-            .map(|usage| spent(usage, answer.service_tier.as_deref())),
+            .map(|usage| spent(*usage, answer.service_tier.as_deref())),
     })
 }
 

@@ -85,9 +85,10 @@ impl Decoder {
             && let Some(parsed) = error::parse_event(Dialect::OpenaiChat, data)
         {
             self.state = State::Ended;
-            let stated = chunk.choices.iter().find_map(|choice| choice.usage);
+            let stated = chunk.choices.into_iter().find_map(|choice| choice.usage);
             if let Some(usage) = chunk.usage.or(stated) {
-                on(Event::Usage(spent(usage, chunk.service_tier.as_deref())))?;
+                let spent = spent(*usage, chunk.service_tier.as_deref());
+                on(Event::Usage(Box::new(spent)))?;
             }
             return on(Event::Error(
                 WireError::new(parsed.kind, parsed.message)
@@ -105,12 +106,13 @@ impl Decoder {
         }
         let mut usage = chunk.usage;
         // Only one answer was requested.
-        for choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
-            usage = usage.or(choice.usage);
+        for mut choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
+            usage = usage.or(choice.usage.take());
             self.choice(choice, &mut on)?;
         }
         if let Some(usage) = usage {
-            on(Event::Usage(spent(usage, chunk.service_tier.as_deref())))?;
+            let spent = spent(*usage, chunk.service_tier.as_deref());
+            on(Event::Usage(Box::new(spent)))?;
         }
         Ok(())
     }
@@ -163,7 +165,7 @@ impl Decoder {
                 (Some(delta), _) => self.delta(delta, on)?,
                 // Servers without streaming send the whole message in one chunk; others repeat it in the last chunk.
                 (None, Some(message)) if self.said.is_empty() && self.slots.is_empty() => {
-                    self.delta(message, on)?;
+                    self.delta(*message, on)?;
                 }
                 (None, _) => {}
             }
@@ -219,7 +221,7 @@ impl Decoder {
             let call = ToolCallIn {
                 index: Some(0),
                 id: None,
-                function: Some(function),
+                function: Some(*function),
                 custom: None,
                 extra_content: None,
             };

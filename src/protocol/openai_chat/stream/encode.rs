@@ -86,7 +86,7 @@ impl Encoder {
                 state
             }
             (state, Event::Usage(spent)) => {
-                self.tally.spent = Some(spent);
+                self.tally.spent = Some(*spent);
                 state
             }
             (State::Stopped(stop), Event::End) => {
@@ -157,7 +157,7 @@ impl Encoder {
     }
 
     fn start(&mut self, start: &Start<'_>, out: &mut BytesMut) {
-        self.tally.spent = start.spent;
+        self.tally.spent = start.spent();
         if self.context.reply.shape != Shape::TextCompletion {
             self.chunks.delta(out, |out| {
                 raw(out, "\"role\":\"assistant\",\"content\":\"\"");

@@ -2,7 +2,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::protocol::hub::read::{Str, label, position, position_or_first, some_of};
+use crate::protocol::hub::read::{Str, label, position, position_or_first, some_of, unescaped};
 use crate::protocol::hub::stated::{ChatUsage, detail};
 
 /// A message of a request.
@@ -167,7 +167,7 @@ pub struct JsonSchemaIn<'a> {
     pub strict: Option<bool>,
 }
 
-/// An answer, or a chunk of one.
+/// An answer, or a chunk of one. What is large and rare is boxed here and below: a chunk is read by value.
 #[derive(Debug, Deserialize)]
 pub struct AnswerIn<'a> {
     #[serde(borrow, default, deserialize_with = "label")]
@@ -177,7 +177,7 @@ pub struct AnswerIn<'a> {
     #[serde(borrow, default, deserialize_with = "some_of")]
     pub choices: Vec<ChoiceIn<'a>>,
     #[serde(default, deserialize_with = "detail")]
-    pub usage: Option<ChatUsage>,
+    pub usage: Option<Box<ChatUsage>>,
     #[serde(borrow, default, deserialize_with = "label")]
     pub service_tier: Option<Str<'a>>,
     #[serde(borrow)]
@@ -191,12 +191,12 @@ pub struct ChoiceIn<'a> {
     #[serde(borrow)]
     pub delta: Option<DeltaIn<'a>>,
     #[serde(borrow)]
-    pub message: Option<DeltaIn<'a>>,
+    pub message: Option<Box<DeltaIn<'a>>>,
     #[serde(borrow, default, deserialize_with = "label")]
     pub finish_reason: Option<Str<'a>>,
     /// The usage of a stream, which Moonshot states here.
     #[serde(default, deserialize_with = "detail")]
-    pub usage: Option<ChatUsage>,
+    pub usage: Option<Box<ChatUsage>>,
 }
 
 /// The message of an answer, or a delta of it.
@@ -219,7 +219,7 @@ pub struct DeltaIn<'a> {
     #[serde(borrow)]
     pub tool_calls: Option<Vec<ToolCallIn<'a>>>,
     #[serde(borrow)]
-    pub function_call: Option<FunctionCallIn<'a>>,
+    pub function_call: Option<Box<FunctionCallIn<'a>>>,
     #[serde(borrow)]
     pub annotations: Option<Vec<AnnotationIn<'a>>>,
     /// Reasoning with the state of its vendor (OpenRouter).
@@ -254,8 +254,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for ContentIn<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?;
         if raw.get().starts_with('"') {
-            let text = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
-            return Ok(Self::Text(text));
+            return unescaped(raw)
+                .map(Self::Text)
+                .map_err(serde::de::Error::custom);
         }
         Ok(Self::Other(raw))
     }

@@ -104,7 +104,7 @@ impl Answer {
                 if let Ok(event) = json::<LifecycleIn<'_>>(data)
                     && let Some(spent) = response::spent(&event.response, self.tally.searches())
                 {
-                    on(Event::Usage(spent))?;
+                    on(Event::Usage(Box::new(spent)))?;
                 }
                 on(Event::Error(error::of_failed(data)))?;
                 return Ok(true);
@@ -370,7 +370,7 @@ impl Answer {
             self.tally.called(false);
         }
         if let Some(spent) = response::spent(response, self.tally.searches()) {
-            on(Event::Usage(spent))?;
+            on(Event::Usage(Box::new(spent)))?;
         }
         let stop = self.tally.stop(response::stop(response))?;
         on(Event::Stop(stop))?;

@@ -75,11 +75,11 @@ impl State {
         match (self, event) {
             (Self::Ended, _) => Ok(Self::Ended),
             (state, Event::Start(start)) => {
-                writer.spent = start.spent.or(writer.spent);
+                writer.spent = start.spent().or(writer.spent);
                 Ok(state.begin(writer, out))
             }
             (state, Event::Usage(spent)) => {
-                writer.spent = Some(spent);
+                writer.spent = Some(*spent);
                 Ok(state)
             }
             (Self::Before, Event::Ping) => Ok(Self::Before),
