@@ -44,11 +44,9 @@ impl Decoder {
             return Ok(());
         }
         let kind = kind(data)?;
-        self.state = match std::mem::take(&mut self.state) {
-            State::Ended => State::Ended,
-            State::Before => State::Open(Answer::new(std::mem::take(&mut self.wrapped))),
-            State::Open(answer) => State::Open(answer),
-        };
+        if matches!(self.state, State::Before) {
+            self.state = State::Open(Answer::new(std::mem::take(&mut self.wrapped)));
+        }
         if let State::Open(answer) = &mut self.state
             && answer.on(&kind, data, on)?
         {
