@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use divan::{AllocProfiler, Bencher, black_box};
 use jiff::tz::TimeZone;
-use weir::limits::{Caps, Everybody, Limit, Limits, Subject, Used};
+use weir::limits::{AllSubjects, Caps, Limit, Limits, Subject, Used};
 use weir::moment::Moment;
 
 #[global_allocator]
@@ -39,11 +39,11 @@ fn reload(bencher: Bencher<'_, '_>) {
     let keys: Vec<Subject> = (0..100_000)
         .map(|number| subject(&format!("key-{number}"), all()))
         .collect();
-    let everybody = Everybody {
+    let all_subjects = AllSubjects {
         keys,
-        ..Everybody::default()
+        ..AllSubjects::default()
     };
-    let make = |before: Option<&Limits>| Limits::new(&everybody, TimeZone::UTC, before);
+    let make = |before: Option<&Limits>| Limits::new(&all_subjects, TimeZone::UTC, before);
     let before = make(None);
     bencher.bench_local(|| make(Some(black_box(&before))));
 }
@@ -52,12 +52,12 @@ fn through(bencher: Bencher<'_, '_>, own: Caps, everyones: Caps) {
     let keys: Vec<Subject> = (0..THREADS.len())
         .map(|number| subject(&format!("key-{number}"), own))
         .collect();
-    let everybody = Everybody {
+    let all_subjects = AllSubjects {
         keys,
         global: everyones,
-        ..Everybody::default()
+        ..AllSubjects::default()
     };
-    let limits = Limits::new(&everybody, TimeZone::UTC, None);
+    let limits = Limits::new(&all_subjects, TimeZone::UTC, None);
     let (wall, used) = (SystemTime::now(), Used::default());
     let moment = || Moment {
         now: Instant::now(),
@@ -73,7 +73,7 @@ fn through(bencher: Bencher<'_, '_>, own: Caps, everyones: Caps) {
             KEY.set(Some(key));
             key
         });
-        let admitted = limits.admit(limits.whom(key, None), Used::default(), moment());
+        let admitted = limits.admit(limits.principal(key, None), Used::default(), moment());
         let mut permit = admitted.expect("high limits");
         permit.settle(black_box(&used), moment());
     });

@@ -11,7 +11,7 @@ use crate::protocol::hub::usage::Usage;
 use crate::protocol::{Dialect, UpstreamDialect};
 
 pub use cause::Cause;
-pub use failure::{Aside, Effect, FailureClass, Next};
+pub use failure::{Effect, FailureClass, Next, VendorEffect};
 pub use limit::{Caps, Limit, Scope, Span, Unit, nano_usd};
 pub use trace::Trace;
 

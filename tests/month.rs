@@ -254,7 +254,7 @@ fn a_month_is_one_invoice_everywhere() {
         );
         let at = moment(wall);
         let mut permit = limits
-            .admit(limits.whom(drawn.key, None), Used::default(), at)
+            .admit(limits.principal(drawn.key, None), Used::default(), at)
             .expect("a budget");
         permit.settle(&used, at);
         let who = Attribution {
@@ -275,7 +275,7 @@ fn a_month_is_one_invoice_everywhere() {
     assert!(ledger.flush(Duration::from_mins(1)));
 
     for (key, expected) in &by_key {
-        let reports = limits.report(limits.whom(*key, None), moment(wall));
+        let reports = limits.report(limits.principal(*key, None), moment(wall));
         assert_eq!(reports[0].month.nano_usd, *expected, "{}", KEYS[*key]);
         assert_eq!(reports[1].month.nano_usd, total, "the group");
     }

@@ -17,7 +17,7 @@ use crate::protocol::hub::target::PromptCache;
 #[derive(Debug)]
 pub struct Taken {
     pub tape: Box<Tape>,
-    pub told: Told,
+    pub result: ClientResult,
     /// Secrets to mask, besides the credential that the upstream got.
     pub secrets: Vec<Secret>,
     pub request_id: String,
@@ -27,7 +27,7 @@ pub struct Taken {
 
 /// What the client got.
 #[derive(Debug)]
-pub enum Told {
+pub enum ClientResult {
     /// The answer, unchanged or translated.
     Answer,
     /// The part of the answer that had come when the client left.
@@ -111,20 +111,20 @@ pub fn recorded(taken: &Taken) -> Result<Recorded, Skipped> {
     if tape.is_in_rounds() {
         return Err(Skipped::Rounds);
     }
-    let is_part = matches!(taken.told, Told::Part);
-    if is_part && (!tape.asked().stream || tape.heard().is_empty()) {
+    let is_part = matches!(taken.result, ClientResult::Part);
+    if is_part && (!tape.request().stream || tape.heard().is_empty()) {
         return Err(Skipped::Left);
     }
-    let mask = Mask::new(taken.secrets.iter().chain(&tape.asked().secret));
-    match &tape.asked().translated {
+    let mask = Mask::new(taken.secrets.iter().chain(&tape.request().secret));
+    match &tape.request().translated {
         Some(translated) => translated_case(taken, translated, &mask),
         None => passed_case(tape, &mask),
     }
 }
 
 fn passed_case(tape: &Tape, mask: &Mask) -> Result<Recorded, Skipped> {
-    let asked = tape.asked();
-    let form = match (asked.stream && is_success(tape), asked.array) {
+    let request = tape.request();
+    let form = match (request.stream && is_success(tape), request.array) {
         (false, _) => Form::Answer,
         (true, true) => Form::Array,
         (true, false) => Form::Stream,
@@ -133,7 +133,7 @@ fn passed_case(tape: &Tape, mask: &Mask) -> Result<Recorded, Skipped> {
     if mask.shows_in(&bytes) {
         return Err(Skipped::Credential);
     }
-    let case = passed::Case::new(asked.client, form, bytes.into_owned());
+    let case = passed::Case::new(request.client, form, bytes.into_owned());
     let facts = case.facts(Cuts::None).map_err(|_| Skipped::Unwritable)?;
     let file = case.with_facts(&facts);
     let read = passed::Case::read(&file).map_err(|_| Skipped::Unwritable)?;
@@ -142,7 +142,7 @@ fn passed_case(tape: &Tape, mask: &Mask) -> Result<Recorded, Skipped> {
     }
     Ok(Recorded {
         folder: PASSTHROUGH,
-        name: format!("{}_{}", form.name(), short(asked.client.upstream())),
+        name: format!("{}_{}", form.name(), short(request.client.upstream())),
         file,
     })
 }
@@ -153,10 +153,10 @@ fn translated_case(
     mask: &Mask,
 ) -> Result<Recorded, Skipped> {
     let tape = &*taken.tape;
-    let asked = tape.asked();
+    let request = tape.request();
     let given = if !is_success(tape) {
         Section::UpstreamError
-    } else if asked.stream {
+    } else if request.stream {
         Section::UpstreamStream
     } else {
         Section::UpstreamAnswer
@@ -194,8 +194,8 @@ fn translated_case(
         folder: TRANSLATE,
         name: format!(
             "{}_to_{}_{kind}",
-            short(asked.client.upstream()),
-            short(asked.upstream)
+            short(request.client.upstream()),
+            short(request.upstream)
         ),
         file,
     })
@@ -225,16 +225,19 @@ fn as_it_was(
             _ => heard.to_owned(),
         },
     );
-    match (&taken.told, given) {
+    match (&taken.result, given) {
         // If text is held back or regrouped, the client's bytes are not the translator's output.
-        (Told::Answer, Section::UpstreamStream) if !translated.regrouped => {
+        (ClientResult::Answer, Section::UpstreamStream) if !translated.regrouped => {
             case.put(Section::ClientStream, text(tape.said())?.to_owned());
         }
-        (Told::Answer, Section::UpstreamAnswer) => {
+        (ClientResult::Answer, Section::UpstreamAnswer) => {
             let said = pretty(tape.said()).map_err(|_| Skipped::Unwritable)?;
             case.put(Section::ClientAnswer, said);
         }
-        (Told::Failure { status, body }, Section::UpstreamAnswer | Section::UpstreamError) => {
+        (
+            ClientResult::Failure { status, body },
+            Section::UpstreamAnswer | Section::UpstreamError,
+        ) => {
             let said = pretty(body).map_err(|_| Skipped::Unwritable)?;
             case.put(Section::ClientAnswer, format!("HTTP {status}\n{said}"));
         }
@@ -245,8 +248,13 @@ fn as_it_was(
 
 fn head(taken: &Taken, translated: &Translated) -> Head {
     let tape = &*taken.tape;
-    let asked = tape.asked();
-    let mut head = Head::new(asked.client, asked.upstream, asked.provider, &asked.model);
+    let request = tape.request();
+    let mut head = Head::new(
+        request.client,
+        request.upstream,
+        request.provider,
+        &request.model,
+    );
     let at = i64::try_from(taken.at).ok();
     let at = at.and_then(|at| jiff::Timestamp::from_second(at).ok());
     let at = at.map(|at| format!(" at {at}")).unwrap_or_default();
@@ -255,9 +263,9 @@ fn head(taken: &Taken, translated: &Translated) -> Head {
         alias.clone_into(&mut head.alias);
         head.delivery = Some(*delivery);
     }
-    (*asked.account).clone_into(&mut head.account);
+    (*request.account).clone_into(&mut head.account);
     // Only Anthropic upstreams use this setting.
-    if asked.upstream == UpstreamDialect::Anthropic
+    if request.upstream == UpstreamDialect::Anthropic
         && translated.prompt_cache != PromptCache::Refused
     {
         head.prompt_cache = translated.prompt_cache;
@@ -266,9 +274,9 @@ fn head(taken: &Taken, translated: &Translated) -> Head {
     head.stamp = translated.stamp;
     head.asks_usage = translated.asks_usage;
     head.pauses = translated.pauses;
-    let end = match taken.told {
-        Told::Part => Some(End::ClientGone),
-        Told::Answer | Told::Failure { .. } => tape.broke(),
+    let end = match taken.result {
+        ClientResult::Part => Some(End::ClientGone),
+        ClientResult::Answer | ClientResult::Failure { .. } => tape.broke(),
     };
     head.ended = end.map(|end| Ended {
         end,
@@ -306,16 +314,16 @@ mod tests {
     use super::*;
     use crate::cases::Case;
     use crate::exchange::tape::tests::{passed, translated as tape_of};
-    use crate::exchange::tape::{Asked, Budget};
+    use crate::exchange::tape::{Budget, TapedRequest};
     use crate::protocol::Dialect;
     use crate::protocol::hub::context::Stamp;
 
     const KEY: &str = "weir-client-key-0123456789";
 
-    fn taken(tape: Tape, told: Told) -> Taken {
+    fn taken(tape: Tape, result: ClientResult) -> Taken {
         Taken {
             tape: Box::new(tape),
-            told,
+            result,
             secrets: vec![Secret::new(KEY)],
             request_id: "req-1".to_owned(),
             at: 1_790_000_123,
@@ -351,7 +359,7 @@ mod tests {
         )
         .expect("it translates");
         let said = translator.response(heard.as_bytes()).expect("an answer");
-        let asked = Asked {
+        let request = TapedRequest {
             client: Dialect::OpenaiChat,
             upstream: UpstreamDialect::Anthropic,
             provider: "anthropic",
@@ -373,7 +381,10 @@ mod tests {
                 sent: encoded.body.into(),
             })),
         };
-        taken(tape_of(asked, heard.as_bytes(), &said), Told::Answer)
+        taken(
+            tape_of(request, heard.as_bytes(), &said),
+            ClientResult::Answer,
+        )
     }
 
     #[test]
@@ -436,7 +447,7 @@ mod tests {
         }
         let tape = passed(&Budget::new(1 << 20), stream.as_bytes());
         assert_eq!(
-            recorded(&taken(tape, Told::Answer)).expect_err("a credential"),
+            recorded(&taken(tape, ClientResult::Answer)).expect_err("a credential"),
             Skipped::Credential
         );
         // The secret is escaped.
@@ -449,7 +460,7 @@ mod tests {
     fn what_passed_is_a_case_of_its_own_kind() {
         let stream = b"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"model\":\"claude\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n";
         let tape = passed(&Budget::new(1 << 20), stream);
-        let case = recorded(&taken(tape, Told::Part)).expect("a case");
+        let case = recorded(&taken(tape, ClientResult::Part)).expect("a case");
         assert_eq!(
             (case.folder, &*case.name),
             (PASSTHROUGH, "stream_anthropic")
@@ -468,17 +479,17 @@ mod tests {
         let ruler = b"data: {}\n=== facts\n".to_vec();
         let tape = passed(&Budget::new(1 << 20), &ruler);
         assert_eq!(
-            recorded(&taken(tape, Told::Answer)).expect_err("a ruler"),
+            recorded(&taken(tape, ClientResult::Answer)).expect_err("a ruler"),
             Skipped::Unwritable
         );
         let tape = passed(&Budget::new(1 << 20), b"");
         assert_eq!(
-            recorded(&taken(tape, Told::Part)).expect_err("nothing"),
+            recorded(&taken(tape, ClientResult::Part)).expect_err("nothing"),
             Skipped::Left
         );
         let tape = passed(&Budget::new(4), b"more than four");
         assert_eq!(
-            recorded(&taken(tape, Told::Answer)).expect_err("no room"),
+            recorded(&taken(tape, ClientResult::Answer)).expect_err("no room"),
             Skipped::Dropped
         );
         // A request id that would add another line to the head.

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::{ConfigFile, WRONG_USAGE, failure, print};
 use crate::config::name;
 use crate::exchange::Gateway;
-use crate::exchange::explain::{self, Ask};
+use crate::exchange::explain::{self, ExplainedRequest};
 use crate::exchange::occasion::Occasion;
 use crate::proxy::clocks;
 
@@ -47,7 +47,7 @@ impl Explain {
         };
         let headers: HeaderMap = self.headers.into_iter().collect();
         let key = self.key.as_deref().map(name::normal);
-        let ask = Ask {
+        let explained = ExplainedRequest {
             path: self.path.as_deref(),
             headers: &headers,
             key: key.as_deref(),
@@ -59,7 +59,7 @@ impl Explain {
             // A fixed draw, so that the same question always gets the same answer.
             draw: 0,
         };
-        let report = match explain::explain(&Gateway::build(config, None), &ask, occasion) {
+        let report = match explain::explain(&Gateway::build(config, None), &explained, occasion) {
             Ok(report) => report,
             Err(why) => {
                 eprintln!("weir: {why}");

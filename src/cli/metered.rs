@@ -22,10 +22,10 @@ pub(super) fn report(
     first: Date,
     by: &[Dimension],
 ) -> Result<Vec<Row>, String> {
-    let asked = Asked::of(by)?;
+    let series = Series::of(by)?;
     let now = SystemTime::now();
     let days = days(zone, first, now)?;
-    let questions: Vec<Question> = days.iter().flat_map(|day| asked.questions(day)).collect();
+    let questions: Vec<Question> = days.iter().flat_map(|day| series.questions(day)).collect();
     let each = questions.len() / days.len().max(1);
     let answers = fleet::ask(server, &questions)?;
     let mut sums: BTreeMap<Vec<String>, Totals> = BTreeMap::new();
@@ -35,16 +35,16 @@ pub(super) fn report(
         };
         let samples = answer::parse(body).map_err(|fault| fault.to_string())?;
         for (labels, value) in samples {
-            let metric = match &asked {
-                Asked::Scope(scope) if labels.scope != *scope => continue,
-                Asked::Scope(_) => &*labels.metric,
-                Asked::Counters(_) => COUNTERS.get(at % each.max(1)).map_or("", |(_, is)| *is),
+            let metric = match &series {
+                Series::Scope(scope) if labels.scope != *scope => continue,
+                Series::Scope(_) => &*labels.metric,
+                Series::Counters(_) => COUNTERS.get(at % each.max(1)).map_or("", |(_, is)| *is),
             };
             let named = by.iter().map(|dimension| match dimension {
                 Dimension::Day => day.date.to_string(),
                 Dimension::Model => labels.model.to_string(),
                 Dimension::Account => labels.account.to_string(),
-                Dimension::Key if matches!(asked, Asked::Counters(_)) => labels.key.to_string(),
+                Dimension::Key if matches!(series, Series::Counters(_)) => labels.key.to_string(),
                 Dimension::Key | Dimension::Group | Dimension::Project => labels.name.to_string(),
             });
             let sum = sums.entry(named.collect()).or_default();
@@ -56,16 +56,16 @@ pub(super) fn report(
     Ok(rows.filter(|row| row.totals != Totals::default()).collect())
 }
 
-/// The data to query: the use per day that each process exports for keys, groups or projects; or its counters, which
+/// The series to query: the use per day that each process exports for keys, groups or projects; or its counters, which
 /// have models and accounts, but no requests.
 #[derive(Debug, Eq, PartialEq)]
-enum Asked {
+enum Series {
     Scope(&'static str),
     /// Counters, grouped by these labels.
     Counters(Vec<&'static str>),
 }
 
-impl Asked {
+impl Series {
     fn of(by: &[Dimension]) -> Result<Self, String> {
         let named: Vec<Dimension> = by
             .iter()
@@ -189,12 +189,12 @@ mod tests {
     #[test]
     fn only_what_prometheus_knows_may_be_asked_for() {
         use Dimension::{Account, Day, Group, Key, Model, Project};
-        assert_eq!(Asked::of(&[Key, Day]), Ok(Asked::Scope("key")));
-        assert_eq!(Asked::of(&[Day, Group]), Ok(Asked::Scope("group")));
-        assert_eq!(Asked::of(&[Day]), Ok(Asked::Scope("key")));
-        let several = Asked::of(&[Model, Day, Account]);
-        assert_eq!(several, Ok(Asked::Counters(vec!["model", "account"])));
-        assert!(Asked::of(&[Key, Group]).is_err() && Asked::of(&[Project, Model]).is_err());
+        assert_eq!(Series::of(&[Key, Day]), Ok(Series::Scope("key")));
+        assert_eq!(Series::of(&[Day, Group]), Ok(Series::Scope("group")));
+        assert_eq!(Series::of(&[Day]), Ok(Series::Scope("key")));
+        let several = Series::of(&[Model, Day, Account]);
+        assert_eq!(several, Ok(Series::Counters(vec!["model", "account"])));
+        assert!(Series::of(&[Key, Group]).is_err() && Series::of(&[Project, Model]).is_err());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::config::secret::Secret;
 /// The token of one account, and the state of its renewal.
 #[derive(Debug)]
 pub struct Lifecycle {
-    held: Option<Held>,
+    current: Option<CurrentToken>,
     phase: Phase,
     /// The present refresh token: the configured one until the endpoint replaces it.
     refresh_token: Option<Secret>,
@@ -33,7 +33,7 @@ pub struct Lifecycle {
 }
 
 #[derive(Debug)]
-struct Held {
+struct CurrentToken {
     token: Token,
     expires: Instant,
     /// When to fetch the next token.
@@ -71,7 +71,7 @@ impl Lifecycle {
     /// The initial state, without a token.
     pub fn new(grant: &Grant) -> Self {
         Self {
-            held: None,
+            current: None,
             phase: Phase::Resting,
             refresh_token: match grant {
                 Grant::ClientCredentials(_) | Grant::ServiceAccount(_) => None,
@@ -86,8 +86,12 @@ impl Lifecycle {
 
     /// What a request has to do now.
     pub fn need(&self, now: Instant) -> Need {
-        if let Some(held) = self.held.as_ref().filter(|held| now < held.expires) {
-            return Need::Token(held.token.clone());
+        if let Some(current) = self
+            .current
+            .as_ref()
+            .filter(|current| now < current.expires)
+        {
+            return Need::Token(current.token.clone());
         }
         match (self.phase, &self.last_fault) {
             (Phase::BackingOff { until }, Some(fault)) if now < until => Need::None {
@@ -100,7 +104,7 @@ impl Lifecycle {
 
     /// When the next refresh shall begin; `None` = one is in progress.
     pub fn due(&self, now: Instant) -> Option<Instant> {
-        let wanted = self.held.as_ref().map_or(now, |held| held.due);
+        let wanted = self.current.as_ref().map_or(now, |current| current.due);
         match self.phase {
             Phase::BackingOff { until } => Some(wanted.max(until)),
             Phase::Refreshing => None,
@@ -129,7 +133,7 @@ impl Lifecycle {
         // So hosts of a fleet that started together do not refresh at the same time.
         let early = skew + share(skew / 2, draw);
         self.serial += 1;
-        self.held = Some(Held {
+        self.current = Some(CurrentToken {
             token: Token {
                 secret: granted.token,
                 serial: self.serial,
@@ -171,7 +175,7 @@ impl Lifecycle {
     /// An upstream refused `token`. Returns whether to try another one, because there is one already or it is being
     /// fetched.
     pub fn rejected(&mut self, token: &Token, now: Instant) -> bool {
-        let current = self.held.as_ref().map(|held| held.token.serial);
+        let current = self.current.as_ref().map(|current| current.token.serial);
         if current != Some(token.serial) {
             // Another request reported this before; a token with a later number answers it.
             return token.serial <= self.serial;
@@ -181,7 +185,7 @@ impl Lifecycle {
             return false;
         }
         self.rejected = Some(now);
-        self.held = None;
+        self.current = None;
         true
     }
 
@@ -198,9 +202,9 @@ impl Lifecycle {
     pub fn status(&self, now: Instant) -> Status {
         Status {
             expires_in: self
-                .held
+                .current
                 .as_ref()
-                .map(|held| held.expires.saturating_duration_since(now))
+                .map(|current| current.expires.saturating_duration_since(now))
                 .filter(|left| !left.is_zero()),
             fault: self
                 .last_fault

@@ -10,22 +10,22 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::Gateway;
+use super::body_scan::BodyScan;
 use super::extent::Extent;
-use super::landmarks::Landmarks;
 use super::operation::{Endpoint, ModelCall};
 use super::origin;
 use super::reading::{Prompt, Reading};
 pub use super::received::Arrived;
-use super::received::{self, Asked, Received};
+use super::received::{self, Received, RewrittenCall};
 use super::refusal::Refusal;
 use super::rewrite::{self, Applied};
 use super::route;
 use super::session::{self, StatedSession};
-use super::side::Place;
 use super::store::Question;
+use super::vendor_call::Place;
 use crate::config::{AffinityBy, ClientKey};
 use crate::keys::KeyFault;
-use crate::limits::{Limits, Whom};
+use crate::limits::{Limits, Principal};
 use crate::pool::affinity::{self, Session, Traces};
 use crate::protocol::Dialect;
 use crate::protocol::gemini::Delivery;
@@ -83,18 +83,18 @@ impl Admitted {
     /// Whether the prompt may contain pictures or documents as data. A request for an endpoint other than generation
     /// has no prompt.
     pub(super) fn holds_media(&self) -> bool {
-        self.call.side.is_none() && self.extent.holds_media(&self.body, self.call.dialect)
+        self.call.vendor_call.is_none() && self.extent.holds_media(&self.body, self.call.dialect)
     }
 
     /// What its body contains that matters for the choice of an account.
-    pub(super) fn landmarks(&self) -> &Landmarks {
-        self.extent.landmarks(&self.body)
+    pub(super) fn body_scan(&self) -> &BodyScan {
+        self.extent.body_scan(&self.body)
     }
 
     /// The number of messages in the conversation; `None` when the request is not a conversation.
     pub fn messages(&self) -> Option<u32> {
         let name = match self.call.dialect {
-            _ if self.call.side.is_some() => return None,
+            _ if self.call.vendor_call.is_some() => return None,
             Dialect::Anthropic | Dialect::OpenaiChat => "messages",
             Dialect::OpenaiResponses => "input",
             Dialect::Gemini => "contents",
@@ -104,8 +104,8 @@ impl Admitted {
     }
 
     /// The subjects whose limits the request is under.
-    pub fn whom(&self, limits: &Limits) -> Whom {
-        limits.whom(self.key.index, self.project.as_deref())
+    pub fn principal(&self, limits: &Limits) -> Principal {
+        limits.principal(self.key.index, self.project.as_deref())
     }
 
     /// The model for which the pool is searched.
@@ -203,13 +203,13 @@ pub fn admit(
     let mut received = received::read(arrived)?;
     let question = written_out(gateway, &key, &mut received, now)?;
     let rewrites = rewrite::apply(gateway, &key, headers, &mut received, now)?;
-    let asked = received.asked()?;
+    let rewritten = received.rewritten()?;
     // This is checked after the rewrites, so no rewrite can evade the models that the key may use.
-    asked.is_allowed(&key)?;
-    let facts = asked.facts(gateway, &key, headers, now);
+    rewritten.is_allowed(&key)?;
+    let facts = rewritten.facts(gateway, &key, headers, now);
     let (route, pool) = route::choose(gateway, &facts)?;
     let (account, pool) = route::account(gateway, &facts, route, pool)?;
-    let Asked {
+    let RewrittenCall {
         call,
         body,
         members,
@@ -218,12 +218,12 @@ pub fn admit(
         array,
         form,
         reading,
-    } = asked;
+    } = rewritten;
     let renamed = route
         .and_then(|index| gateway.config.routes.get(index))
         // A route without a condition on the model renames only models for generation, not those for embeddings or
         // pictures.
-        .filter(|route| call.side.is_none() || route.when.model.is_some())
+        .filter(|route| call.vendor_call.is_none() || route.when.model.is_some())
         .and_then(|route| route.model.clone());
     let said = StatedSession::read(call.dialect, headers, |name| {
         Some(body.slice(members.span(&body, name)?))
@@ -233,7 +233,7 @@ pub fn admit(
         .pools
         .get(pool)
         .map_or(AffinityBy::None, |pool| pool.affinity);
-    let derived = (by == AffinityBy::Session && call.side.is_none())
+    let derived = (by == AffinityBy::Session && call.vendor_call.is_none())
         .then(|| session::derived(call.dialect, &key.name, &body, &members))
         .flatten();
     let traces = Traces {
@@ -242,16 +242,16 @@ pub fn admit(
         key: Some(&key.name),
         ..said.traces()
     };
-    let side = call.side.as_deref();
-    let session = match side.map(|side| &side.model) {
+    let vendor_call = call.vendor_call.as_deref();
+    let session = match vendor_call.map(|vendor_call| &vendor_call.model) {
         None => affinity::session(&traces, by),
         // What such an endpoint creates (a file, a batch) lives at one account, so the same key must get the same
         // account again.
         Some(Place::Nowhere) => affinity::session(&traces, AffinityBy::Key),
         Some(_) => None,
     };
-    let previous_response = match side {
-        Some(side) => side.response(),
+    let previous_response = match vendor_call {
+        Some(vendor_call) => vendor_call.response(),
         None => said
             .previous_response()
             .or_else(|| question.as_ref()?.previous()),

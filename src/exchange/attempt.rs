@@ -10,7 +10,7 @@ use super::markers;
 use super::operation::Endpoint;
 use super::order::Order;
 use super::plan::Plan;
-use super::relaying::{Asked, Kind, Relaying, Translated};
+use super::relaying::{Kind, RelayedRequest, Relaying, Translated};
 use super::stream_usage;
 use super::target::Length;
 use super::translation;
@@ -212,16 +212,16 @@ impl Attempt {
                 translated: Box::new(Translated::new(translator, self.plan.stream, media)),
                 keeps,
             },
-            None => match self.plan.call.side.as_deref() {
-                Some(side) => Kind::Aside {
-                    tells: side.tells() || self.plan.books,
-                    makes: side.makes(),
-                    trade: side.trade(),
+            None => match self.plan.call.vendor_call.as_deref() {
+                Some(vendor_call) => Kind::VendorCall {
+                    tells: vendor_call.tells() || self.plan.books,
+                    makes: vendor_call.makes(),
+                    product: vendor_call.product(),
                 },
                 None => Kind::Same,
             },
         };
-        let asked = Asked {
+        let request = RelayedRequest {
             client,
             upstream: self.plan.call.dialect,
             stream: self.plan.stream,
@@ -231,11 +231,11 @@ impl Attempt {
             regroup: self.plan.regroup,
             results: self.plan.results.take(),
         };
-        Relaying::new(asked, status, headers)
+        Relaying::new(request, status, headers)
     }
 
     /// What is recorded of this attempt; `None` when it is not an exchange of a conversation.
-    pub(super) fn taped(&self, order: &Order) -> Option<tape::Asked> {
+    pub(super) fn taped(&self, order: &Order) -> Option<tape::TapedRequest> {
         let (plan, account, model) = (&self.plan, &self.pick.account, &self.pick.model);
         let translated = match &plan.translation {
             None => None,
@@ -261,12 +261,12 @@ impl Attempt {
                 }))
             }
         };
-        let is_conversation = plan.call.side.is_none()
+        let is_conversation = plan.call.vendor_call.is_none()
             && matches!(
                 plan.call.endpoint,
                 Endpoint::Generate | Endpoint::LegacyCompletions
             );
-        is_conversation.then(|| tape::Asked {
+        is_conversation.then(|| tape::TapedRequest {
             client: order.admitted.call.dialect,
             upstream: plan.call.dialect,
             provider: account.provider.name,

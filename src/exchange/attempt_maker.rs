@@ -14,7 +14,7 @@ use super::operation::Endpoint;
 use super::order::Order;
 use super::plan::Plan;
 use super::serving_record::ServingRecord;
-use super::stream_usage::Asking;
+use super::stream_usage::UsageOption;
 use super::target::UpstreamCall;
 use super::translation::{self, Translation};
 use crate::pool::Pick;
@@ -55,7 +55,7 @@ impl AttemptMaker {
             return Some(as_it_came(order, served, pick, now));
         }
         // A conversation that returns from another dialect contains state that only a translation can remove.
-        let foreign = order.gateway.mixed && order.admitted.landmarks().has_envelope();
+        let foreign = order.gateway.mixed && order.admitted.body_scan().has_envelope();
         for upstream in self.inexpressible.remaining(&pick, own) {
             served.note_dialect(upstream);
             if upstream == own && !foreign {
@@ -67,8 +67,8 @@ impl AttemptMaker {
             }
             match translated(order, served, &pick, upstream, occasion) {
                 Ok((body, translation)) => {
-                    let asking = Asking::new(&order.gateway, &pick, now);
-                    let sent = asking.translated(upstream, &order.admitted, body);
+                    let option = UsageOption::new(&order.gateway, &pick, now);
+                    let sent = option.translated(upstream, &order.admitted, body);
                     let marked = Marked::of(&pick, upstream, &sent.body, occasion);
                     let stream = order.admitted.stream;
                     let call = UpstreamCall::new(upstream, Endpoint::Generate, stream);
@@ -90,7 +90,7 @@ impl AttemptMaker {
 
 fn as_it_came(order: &Order, served: &ServingRecord, pick: Pick, now: Instant) -> Box<Attempt> {
     let admitted = &order.admitted;
-    let sent = Asking::new(&order.gateway, &pick, now).as_it_came(admitted);
+    let sent = UsageOption::new(&order.gateway, &pick, now).as_it_came(admitted);
     let plan = Plan {
         stream: admitted.stream,
         regroup: admitted.rewrites.regroup,

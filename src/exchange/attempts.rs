@@ -24,9 +24,9 @@ use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::search::{self, Left, Search};
 use super::serving_record::ServingRecord;
-use super::side::{Side, Upload};
 pub use super::step::{AfterFailure, Step};
 use super::tape::{Budget, Tape};
+use super::vendor_call::{Upload, VendorCall};
 use crate::limits::Used;
 use crate::limits::ledger::Attribution;
 use crate::outcome::{End, Outcome, Trace};
@@ -214,8 +214,8 @@ impl Attempts {
 
     /// What a failure says about the account.
     fn blamed(&self, failure: &Failure) -> Failure {
-        match self.order.side() {
-            Some(_) => Side::blame(failure),
+        match self.order.vendor_call() {
+            Some(_) => VendorCall::blame(failure),
             None => *failure,
         }
     }
@@ -294,7 +294,7 @@ impl Attempts {
             pool.bind_response(id, lease, now);
         }
         for name in self.search.missed() {
-            pool.bind_thing(name, lease, now);
+            pool.bind_object(name, lease, now);
         }
         self.served
             .note_made(&self.order, lease, relaying.facts(), now);
@@ -341,8 +341,8 @@ impl Attempts {
         status: StatusCode,
         budget: &Arc<Budget>,
     ) -> Option<Box<Tape>> {
-        let asked = attempt.taped(&self.order)?;
-        Some(Box::new(Tape::new(asked, status.as_u16(), budget)))
+        let request = attempt.taped(&self.order)?;
+        Some(Box::new(Tape::new(request, status.as_u16(), budget)))
     }
 
     /// The body that is passed on as it arrives from the client.

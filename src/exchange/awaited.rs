@@ -1,7 +1,7 @@
 //! What an answer told of that is made later: what is booked for it if nobody ever learns more, and what is reserved until then.
 use std::time::Instant;
 
-use super::later::{self, Response};
+use super::background::{self, Response};
 use super::order::Order;
 use super::{bill, limits};
 use crate::limits::ledger::Attribution;
@@ -31,18 +31,18 @@ pub(super) fn response(
             limits::estimate(gateway, admitted).nano_usd,
         ),
     };
-    let whom = admitted.whom(&gateway.limits);
+    let principal = admitted.principal(&gateway.limits);
     Response {
         id: id.to_owned(),
         project: admitted.project.clone(),
         asked: admitted.model.clone(),
         estimate,
         video: video.map(|video| video.stated.extras.picture.size),
-        held: gateway.limits.hold(whom, held_nano_usd),
+        held: gateway.limits.hold(principal, held_nano_usd),
         held_nano_usd,
         since: now,
         tries: 0,
-        next: now + later::FIRST,
+        next: now + background::FIRST,
         who,
     }
 }

@@ -204,7 +204,7 @@ impl Reader {
         let last = self.split.rest();
         self.read(&last);
         if !self.sums.is_empty() {
-            self.gateway.later.note_batch(&self.batch);
+            self.gateway.background.note_batch(&self.batch);
         }
         self.sums
     }
@@ -224,7 +224,7 @@ impl Reader {
         if stated.is_nothing() && !stated.extras.refused {
             return;
         }
-        self.batch = self.gateway.later.batches().adopt(&self.batch);
+        self.batch = self.gateway.background.batches().adopt(&self.batch);
         if self.batch.take(line) {
             self.add(dialect, answer.model, &stated);
         }
@@ -383,7 +383,7 @@ mod tests {
         text: &str,
         piece: usize,
     ) -> Vec<(String, u64, u64, u64, u64)> {
-        let batches = gateway.later.batches();
+        let batches = gateway.background.batches();
         let batch = batches
             .named("b")
             .unwrap_or_else(|| Arc::new(Batch::new("b", &who(), None)));

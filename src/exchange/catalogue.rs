@@ -19,9 +19,9 @@ use crate::catalog;
 use crate::config::{Account, ClientKey, Glob};
 use crate::protocol::{Dialect, UpstreamDialect};
 
-/// The caller, the dialect, and the headers of a question.
+/// The catalogue as one caller sees it: by its key, its headers, and the time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asker<'a> {
+pub(super) struct KeyCatalogue<'a> {
     pub gateway: &'a Gateway,
     pub key: &'a Arc<ClientKey>,
     pub headers: &'a HeaderMap,
@@ -48,7 +48,7 @@ struct Limits {
     output: u64,
 }
 
-impl Asker<'_> {
+impl KeyCatalogue<'_> {
     /// The models that can be requested in one of these dialects, by name.
     pub(super) fn models(&self, dialects: &[Dialect]) -> BTreeMap<String, ServedModel> {
         let written = self.written();

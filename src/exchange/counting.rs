@@ -131,7 +131,7 @@ fn asking(
     if tokens.is_missing(&pick.account.name, &pick.model, now) {
         return None;
     }
-    let foreign = order.gateway.mixed && order.admitted.landmarks().has_envelope();
+    let foreign = order.gateway.mixed && order.admitted.body_scan().has_envelope();
     let (body, headers) = if upstream == own && !foreign {
         (as_asked(&order.admitted, &pick), None)
     } else {
@@ -176,7 +176,7 @@ fn estimate(
     served.add_decision(order, &mut headers);
     Estimate::new(
         Arc::clone(&order.gateway.tokens),
-        order.admitted.prompt().later(),
+        order.admitted.prompt().deferred(),
         Arc::clone(model),
         headers,
         // Such an account would get the request unchanged, and may know more of its dialect than Weir does.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use super::reading::Later;
+use super::reading::DeferredPrompt;
 use super::refusal::Refusal;
 use super::relaying::Answer;
 use crate::protocol::hub::context::BYTES_PER_TOKEN;
@@ -17,7 +17,7 @@ use crate::tokens::{Sampling, Tokens};
 #[derive(Debug)]
 pub struct Estimate {
     tokens: Arc<Tokens>,
-    prompt: Later,
+    prompt: DeferredPrompt,
     /// The model name at the upstream.
     model: Arc<str>,
     /// The headers of the answer.
@@ -30,7 +30,7 @@ impl Estimate {
     /// A count of `prompt` for `model`, which is the upstream's name. `headers` are those of the answer.
     pub(super) fn new(
         tokens: Arc<Tokens>,
-        prompt: Later,
+        prompt: DeferredPrompt,
         model: Arc<str>,
         headers: HeaderMap,
         lenient: bool,
@@ -78,14 +78,19 @@ impl Estimate {
 #[derive(Debug)]
 pub struct Sample {
     sampling: Sampling,
-    prompt: Later,
+    prompt: DeferredPrompt,
     model: Arc<str>,
     actual: u64,
 }
 
 impl Sample {
     /// A sample: `prompt` had `actual` tokens for `model`, which is the upstream's name.
-    pub(super) fn new(sampling: Sampling, prompt: Later, model: Arc<str>, actual: u64) -> Self {
+    pub(super) fn new(
+        sampling: Sampling,
+        prompt: DeferredPrompt,
+        model: Arc<str>,
+        actual: u64,
+    ) -> Self {
         Self {
             sampling,
             prompt,

@@ -37,7 +37,7 @@ use report::{AnswerPart, ClientPart, SessionPart, UntranslatablePart};
 
 /// A request to be explained.
 #[derive(Clone, Debug)]
-pub struct Ask<'a> {
+pub struct ExplainedRequest<'a> {
     /// The path with its query; `None` = inferred from the body.
     pub path: Option<&'a str>,
     pub headers: &'a HeaderMap,
@@ -50,20 +50,24 @@ pub struct Ask<'a> {
 }
 
 /// Explains what would happen to a request. `Err` is a fault of the question itself.
-pub fn explain(gateway: &Gateway, ask: &Ask<'_>, occasion: Occasion) -> Result<Report, String> {
+pub fn explain(
+    gateway: &Gateway,
+    explained: &ExplainedRequest<'_>,
+    occasion: Occasion,
+) -> Result<Report, String> {
     let Occasion { moment, draw } = occasion;
     let mut notes = Vec::new();
-    let path = if let Some(path) = ask.path {
+    let path = if let Some(path) = explained.path {
         path.to_owned()
     } else {
         let limit = gateway.config.server.max_body;
-        if ask.body.len() > limit {
+        if explained.body.len() > limit {
             // The body may have been cut off, so its members say nothing.
             return Err(format!(
                 "the body is longer than `server.max_body`, {limit} bytes; give the path to see the refusal"
             ));
         }
-        let inferred = infer::path(&ask.body, ask.headers)?;
+        let inferred = infer::path(&explained.body, explained.headers)?;
         let (path, because) = (inferred.path, inferred.because);
         notes.push(format!(
             "no path was given: {path}, because the body has {because}"
@@ -75,12 +79,12 @@ pub fn explain(gateway: &Gateway, ask: &Ask<'_>, occasion: Occasion) -> Result<R
         .ok()
         .filter(|uri: &Uri| uri.path().starts_with('/'))
         .ok_or_else(|| format!("`{path}` is no path; give one like /v1/messages"))?;
-    if ask.in_flight.is_none() {
+    if explained.in_flight.is_none() {
         notes.push(
             "no process was asked: every account counts as usable, every limit as unused".into(),
         );
     }
-    let named = match ask.key {
+    let named = match explained.key {
         Some(name) => Some(named_key(gateway, name)?),
         None => None,
     };
@@ -89,9 +93,9 @@ pub fn explain(gateway: &Gateway, ask: &Ask<'_>, occasion: Occasion) -> Result<R
     let used = accounts.map(|account| gateway.pool.used(account, moment.now));
     let mut explainer = Explainer {
         used: used.collect(),
-        report: Report::new(uri.path(), ask.body.len(), notes),
+        report: Report::new(uri.path(), explained.body.len(), notes),
         gateway,
-        ask,
+        explained,
         uri,
         moment,
         draw,
@@ -106,7 +110,7 @@ struct Explainer<'a> {
     gateway: Arc<Gateway>,
     /// What each account used before the first attempt.
     used: Vec<Option<Used>>,
-    ask: &'a Ask<'a>,
+    explained: &'a ExplainedRequest<'a>,
     uri: Uri,
     moment: Moment,
     draw: u64,
@@ -115,7 +119,7 @@ struct Explainer<'a> {
 
 impl Explainer<'_> {
     fn run(&mut self, named: Option<Arc<ClientKey>>) {
-        let dialect = operation::error_dialect(self.uri.path(), self.ask.headers);
+        let dialect = operation::error_dialect(self.uri.path(), self.explained.headers);
         match self.receive(named) {
             Ok(()) => {}
             Err(refusal) => {
@@ -132,14 +136,15 @@ impl Explainer<'_> {
 
     /// The same steps as `Edge::receive`, in the same order.
     fn receive(&mut self, named: Option<Arc<ClientKey>>) -> Result<(), Refusal> {
-        let operation = operation::operation(&Method::POST, self.uri.path(), self.ask.headers);
+        let operation =
+            operation::operation(&Method::POST, self.uri.path(), self.explained.headers);
         self.report.request.operation = match &operation {
             Operation::Model(call) => match call.endpoint {
                 Endpoint::Generate => "generate",
                 Endpoint::LegacyCompletions => "completions",
                 Endpoint::Count => "count",
                 Endpoint::Compact => "compact",
-                Endpoint::Side => "vendor",
+                Endpoint::Vendor => "vendor",
             },
             // What Weir itself answers is not requested with POST.
             Operation::Local(_)
@@ -152,17 +157,17 @@ impl Explainer<'_> {
             Operation::Model(call) => Some(call.dialect.as_str()),
             _ => None,
         };
-        let server = figures::server_limit(&self.gateway, self.ask);
+        let server = figures::server_limit(&self.gateway, self.explained);
         self.report.limits.push(server);
         let most = self.gateway.config.server.max_concurrent_requests;
-        if self.ask.in_flight.is_some_and(|count| count >= most) {
+        if self.explained.in_flight.is_some_and(|count| count >= most) {
             return Err(Refusal::Overloaded);
         }
         let key = self.authenticate(named)?;
         let client = self.report.client.as_ref();
         let project = client.and_then(|client| client.project.as_deref());
-        let whom = self.gateway.limits.whom(key.index, project);
-        let limits = figures::client_limits(&self.gateway, self.ask, whom, self.moment);
+        let principal = self.gateway.limits.principal(key.index, project);
+        let limits = figures::client_limits(&self.gateway, self.explained, principal, self.moment);
         self.report.limits.extend(limits);
         match operation {
             Operation::Model(call) => self.model_call(key, call),
@@ -175,7 +180,7 @@ impl Explainer<'_> {
     }
 
     fn authenticate(&mut self, named: Option<Arc<ClientKey>>) -> Result<Arc<ClientKey>, Refusal> {
-        let (gateway, headers) = (&self.gateway, self.ask.headers);
+        let (gateway, headers) = (&self.gateway, self.explained.headers);
         let (key, found_by) = match named {
             Some(key) if key.expires.is_some_and(|at| at <= self.moment.wall) => {
                 return Err(Refusal::KeyExpired);
@@ -215,22 +220,22 @@ impl Explainer<'_> {
 
     fn model_call(&mut self, key: Arc<ClientKey>, call: ModelCall) -> Result<(), Refusal> {
         let limit = self.gateway.config.server.max_body;
-        if self.ask.body.len() > limit {
+        if self.explained.body.len() > limit {
             return Err(Refusal::too_large(limit));
         }
         self.read(&key, &call);
-        let (gateway, headers) = (Arc::clone(&self.gateway), self.ask.headers);
+        let (gateway, headers) = (Arc::clone(&self.gateway), self.explained.headers);
         let arrived = Arrived {
             call,
             headers,
             query: self.uri.query(),
-            body: self.ask.body.clone(),
+            body: self.explained.body.clone(),
         };
         let admitted = admit::admit(&gateway, key, arrived, self.moment.wall)?;
         self.report.request.reserved = Some(figures::reserved(&gateway, &admitted));
         self.report.pool = accounts::pool(&gateway.config, &admitted.key, admitted.pool);
         self.report.session = self.session(&admitted);
-        let spread = admitted.call.side.is_some() && !admitted.model.is_empty();
+        let spread = admitted.call.vendor_call.is_some() && !admitted.model.is_empty();
         if self.report.session.is_none() && admitted.previous_response.is_none() && !spread {
             let note = "the request has no session: the next one like it may go to another account";
             self.report.notes.push(note.into());
@@ -273,10 +278,10 @@ impl Explainer<'_> {
             moment: self.moment,
             draw: self.draw,
         };
-        let tried = attempts::make(&self.gateway, self.ask, occasion, made);
+        let tried = attempts::make(&self.gateway, self.explained, occasion, made);
         if let Some(first) = tried.first {
             let used = self.used.get(first.account.index).copied().flatten();
-            let used = used.filter(|_| self.ask.in_flight.is_some());
+            let used = used.filter(|_| self.explained.in_flight.is_some());
             let limits = figures::own_limits(&first.account, used);
             self.report.limits.extend(limits);
             if let Some(session) = &mut self.report.session {
@@ -296,33 +301,37 @@ impl Explainer<'_> {
     fn read(&mut self, key: &ClientKey, call: &ModelCall) {
         let Ok(mut received) = received::read(Arrived {
             call: call.clone(),
-            headers: self.ask.headers,
+            headers: self.explained.headers,
             query: None,
-            body: self.ask.body.clone(),
+            body: self.explained.body.clone(),
         }) else {
             return;
         };
-        let (config, headers, wall) = (&self.gateway.config, self.ask.headers, self.moment.wall);
+        let (config, headers, wall) = (
+            &self.gateway.config,
+            self.explained.headers,
+            self.moment.wall,
+        );
         let Ok(rewrites) = rewrite::apply(&self.gateway, key, headers, &mut received, wall) else {
             return;
         };
         let names = rewrites.names(config);
         self.report.rewrites = names.iter().map(ToString::to_string).collect();
-        let Ok(asked) = received.asked() else {
+        let Ok(rewritten) = received.rewritten() else {
             return;
         };
-        let facts = asked.facts(&self.gateway, key, self.ask.headers, self.moment.wall);
+        let facts = rewritten.facts(&self.gateway, key, self.explained.headers, self.moment.wall);
         self.report.route = Some(routing::route(&self.gateway.config, &facts));
         let tokens = facts.needs().input_tokens;
         let request = &mut self.report.request;
         request.input_tokens = (tokens > 0).then_some(tokens);
-        request.stream = Some(asked.stream);
-        request.model = Some(asked.model).filter(|model| !model.is_empty());
+        request.stream = Some(rewritten.stream);
+        request.model = Some(rewritten.model).filter(|model| !model.is_empty());
     }
 
     fn session(&self, admitted: &Admitted) -> Option<SessionPart> {
         let by = self.gateway.config.pools.get(admitted.pool)?.affinity;
-        let (key, headers) = (&admitted.key, self.ask.headers);
+        let (key, headers) = (&admitted.key, self.explained.headers);
         let (members, body) = (&admitted.members, &admitted.body);
         let said = StatedSession::read(admitted.call.dialect, headers, |name| {
             Some(body.slice(members.span(body, name)?))

@@ -2,7 +2,7 @@
 //! it contains. It is computed once for routes, limits, the bill and learning.
 use std::sync::OnceLock;
 
-use super::landmarks::Landmarks;
+use super::body_scan::BodyScan;
 use crate::protocol::Dialect;
 use crate::protocol::measure::Measure;
 
@@ -10,7 +10,7 @@ use crate::protocol::measure::Measure;
 #[derive(Debug, Default)]
 pub(super) struct Extent {
     measured: OnceLock<(Measure, u64)>,
-    landmarks: OnceLock<Landmarks>,
+    body_scan: OnceLock<BodyScan>,
 }
 
 impl Extent {
@@ -21,16 +21,16 @@ impl Extent {
 
     /// Whether the body may contain pictures or documents as data, which the text measure cannot judge.
     pub(super) fn holds_media(&self, body: &[u8], dialect: Dialect) -> bool {
-        let landmarks = self.landmarks(body);
+        let body_scan = self.body_scan(body);
         match dialect {
-            Dialect::Gemini => landmarks.has_inline(),
-            _ => landmarks.has_base64(),
+            Dialect::Gemini => body_scan.has_inline(),
+            _ => body_scan.has_base64(),
         }
     }
 
     /// What the body contains that matters for the choice of an account.
-    pub(super) fn landmarks(&self, body: &[u8]) -> &Landmarks {
-        self.landmarks.get_or_init(|| Landmarks::of(body))
+    pub(super) fn body_scan(&self, body: &[u8]) -> &BodyScan {
+        self.body_scan.get_or_init(|| BodyScan::of(body))
     }
 }
 

@@ -13,15 +13,15 @@ use jiff::Timestamp;
 
 use super::Gateway;
 use super::admit::Admitted;
-use super::asked;
 use super::operation::Endpoint;
+use super::price_factors;
+use super::product_usage;
 use super::refusal::Refusal;
-use super::side::Side;
-use super::sold;
-use crate::limits::{Limit, Limits, Permit, Standing, Used, Whom, nano_usd};
+use super::vendor_call::VendorCall;
+use crate::limits::{Limit, Limits, Permit, Principal, Standing, Used, nano_usd};
 use crate::moment::Moment;
 use crate::outcome::Unit;
-use crate::pricing::Asked;
+use crate::pricing::RequestedUsage;
 use crate::protocol::Dialect;
 use crate::protocol::hub::context::BYTES_PER_TOKEN;
 use crate::protocol::hub::usage::{Extras, Usage};
@@ -37,68 +37,71 @@ pub fn admit(
     if admitted.call.endpoint == Endpoint::Count {
         return Ok(None);
     }
-    let whom = admitted.whom(&gateway.limits);
+    let principal = admitted.principal(&gateway.limits);
     if admitted
         .call
-        .side
+        .vendor_call
         .as_deref()
-        .is_some_and(|side| is_free(gateway, admitted, side))
+        .is_some_and(|vendor_call| is_free(gateway, admitted, vendor_call))
     {
-        let admission = gateway.limits.admit_free(whom, at);
+        let admission = gateway.limits.admit_free(principal, at);
         return admission.map(Some).map_err(Refusal::Limited);
     }
-    let estimate = if gateway.limits.need_estimate(whom) {
+    let estimate = if gateway.limits.need_estimate(principal) {
         estimate(gateway, admitted)
     } else {
         Used::default()
     };
-    let admission = gateway.limits.admit(whom, estimate, at);
+    let admission = gateway.limits.admit(principal, estimate, at);
     admission.map(Some).map_err(Refusal::Limited)
 }
 
 /// Whether the call of this endpoint costs nothing: by its kind, or by the price of its model.
-fn is_free(gateway: &Gateway, admitted: &Admitted, side: &Side) -> bool {
-    side.is_free() || side.moderates() && estimate(gateway, admitted).nano_usd == 0
+fn is_free(gateway: &Gateway, admitted: &Admitted, vendor_call: &VendorCall) -> bool {
+    vendor_call.is_free() || vendor_call.moderates() && estimate(gateway, admitted).nano_usd == 0
 }
 
 /// What a request is expected to use. The price is that of the most expensive model that an account may be asked for,
 /// without any cache: a mapping of model names must not evade a budget.
 pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Used {
-    let sold = sold::asked(admitted);
-    let (tier, region) = (asked::tier(admitted), asked::region(admitted));
-    let asked = Asked {
+    let stated = product_usage::requested(admitted);
+    let (tier, region) = (
+        price_factors::tier(admitted),
+        price_factors::region(admitted),
+    );
+    let requested = RequestedUsage {
         usage: Usage {
             input: input(gateway, admitted),
-            units: sold.usage.units,
+            units: stated.usage.units,
             output: match admitted.call.endpoint {
                 // A vector, a picture, a file: whatever it is, it is no text of the model's, but it may be text that is spoken.
-                Endpoint::Side => sold::read_aloud(sold.usage.units.characters),
-                _ => asked::output(admitted)
+                Endpoint::Vendor => product_usage::read_aloud(stated.usage.units.characters),
+                _ => price_factors::output(admitted)
                     .map_or(USUAL_OUTPUT, |most| most.min(MOST_OUTPUT))
-                    .saturating_mul(asked::answers(admitted)),
+                    .saturating_mul(price_factors::answers(admitted)),
             },
             ..Usage::default()
         },
         extras: Extras {
-            tools: asked::tools(admitted),
-            ..sold.extras
+            tools: price_factors::tools(admitted),
+            ..stated.extras
         },
         tier: tier.as_deref(),
         region: region.as_deref(),
     };
-    let usd =
-        dearest(gateway, admitted, &asked).or_else(|| gateway.prices.most(&admitted.model, &asked));
+    let usd = dearest(gateway, admitted, &requested)
+        .or_else(|| gateway.prices.most(&admitted.model, &requested));
     Used {
-        usage: asked.usage,
+        usage: requested.usage,
         nano_usd: usd.map_or(0, nano_usd),
     }
 }
 
 /// The highest cost of the request at any account of the wanted pool or its fallbacks.
-fn dearest(gateway: &Gateway, admitted: &Admitted, asked: &Asked<'_>) -> Option<f64> {
+fn dearest(gateway: &Gateway, admitted: &Admitted, requested: &RequestedUsage<'_>) -> Option<f64> {
     let config = &gateway.config;
     let wanted = admitted.wanted_model();
-    let cost = |model: &str| gateway.prices.most(model, asked);
+    let cost = |model: &str| gateway.prices.most(model, requested);
     let may_use = |pool: &usize| match &admitted.key.pools {
         Some(pools) => pools.contains(pool),
         None => true,
@@ -130,7 +133,7 @@ pub(super) fn input(gateway: &Gateway, admitted: &Admitted) -> u64 {
         return translate::estimate(request);
     }
     // A form contains sound or pictures, and few words.
-    if admitted.call.side.is_some() && admitted.members.is_empty() {
+    if admitted.call.vendor_call.is_some() && admitted.members.is_empty() {
         return 0;
     }
     let (text, bytes) = admitted.measured();
@@ -146,7 +149,7 @@ pub(super) fn of_account(gateway: &Gateway, admitted: &Admitted) -> u64 {
     match admitted.call.endpoint {
         Endpoint::Count => 0,
         // A body that is not JSON is not text.
-        Endpoint::Side if admitted.members.is_empty() => 0,
+        Endpoint::Vendor if admitted.members.is_empty() => 0,
         _ if gateway.counts_tokens => input(gateway, admitted),
         _ => admitted.body.len() as u64 / BYTES_PER_TOKEN,
     }
@@ -157,7 +160,7 @@ pub(super) fn of_account(gateway: &Gateway, admitted: &Admitted) -> u64 {
 pub(super) fn learn(gateway: &Gateway, admitted: &Admitted, actual: u64, draw: u64) {
     let model = admitted.wanted_model();
     if !gateway.tokens.wants(Direction::Prompt, model, draw)
-        || admitted.call.side.is_some()
+        || admitted.call.vendor_call.is_some()
         || admitted.holds_media()
     {
         return;
@@ -173,16 +176,22 @@ pub(super) fn learn(gateway: &Gateway, admitted: &Admitted, actual: u64, draw: u
 /// The rate-limit headers of the dialect, for the requests and tokens of a minute, and Weir's own for the budget in USD
 /// with the least left. There are none for a key without such limits. Gemini has no such headers, so its clients get
 /// those of OpenAI.
-pub fn headers(limits: &Limits, whom: Whom, dialect: Dialect, at: Moment, headers: &mut HeaderMap) {
+pub fn headers(
+    limits: &Limits,
+    principal: Principal,
+    dialect: Dialect,
+    at: Moment,
+    headers: &mut HeaderMap,
+) {
     for limit in [Limit::Requests, Limit::Tokens] {
-        if let Some(standing) = limits.tightest(whom, limit, at) {
+        if let Some(standing) = limits.tightest(principal, limit, at) {
             add(dialect, &standing, at.wall, headers);
         }
     }
     let budgets = Limit::ALL
         .into_iter()
         .filter(|limit| limit.unit() == Unit::NanoUsd);
-    let standings = budgets.filter_map(|limit| limits.tightest(whom, limit, at));
+    let standings = budgets.filter_map(|limit| limits.tightest(principal, limit, at));
     if let Some(standing) = standings.min_by(|a, b| a.remaining.total_cmp(&b.remaining)) {
         let resets_in = Duration::from_secs(whole_seconds(standing.resets_in));
         insert(

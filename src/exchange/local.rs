@@ -8,7 +8,7 @@ use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
 use super::Gateway;
-use super::catalogue::{self, Asker, ServedModel};
+use super::catalogue::{self, KeyCatalogue, ServedModel};
 use super::codex;
 use super::me;
 use super::operation::Local;
@@ -40,7 +40,7 @@ pub fn answer(
     at: Moment,
 ) -> Result<Answer, Refusal> {
     let key = caller.key;
-    let asker = Asker {
+    let catalogue = KeyCatalogue {
         gateway,
         key,
         headers: caller.headers,
@@ -53,17 +53,17 @@ pub fn answer(
             json!({"status": "ok"})
         }
         Local::Adapters => rewrite::listing(&gateway.config, key),
-        Local::Capabilities => capabilities(gateway, &asker.models(&Dialect::ALL)),
+        Local::Capabilities => capabilities(gateway, &catalogue.models(&Dialect::ALL)),
         Local::Model { dialect, id } => {
             let id = id.strip_prefix("models/").unwrap_or(id);
-            let served = asker.served(catalogue::dialects_of(*dialect), id);
+            let served = catalogue.served(catalogue::dialects_of(*dialect), id);
             let served = served.ok_or_else(|| Refusal::ModelUnknown {
                 model: id.to_owned(),
             })?;
             served.entry(*dialect, id)
         }
         Local::Models { dialect } => {
-            let models = asker.models(catalogue::dialects_of(*dialect));
+            let models = catalogue.models(catalogue::dialects_of(*dialect));
             let mut body = list(*dialect, &models);
             if *dialect == Dialect::OpenaiChat && codex::asks(caller.query) {
                 body["models"] = for_codex(gateway, &models);
@@ -73,8 +73,8 @@ pub fn answer(
         Local::Providers => providers(gateway),
         Local::Projects => projects(gateway, key),
         Local::Usage => {
-            let whom = gateway.limits.whom(key.index, caller.project);
-            usage::answer(gateway, whom, at)
+            let principal = gateway.limits.principal(key.index, caller.project);
+            usage::answer(gateway, principal, at)
         }
     };
     Ok(Answer::json(

@@ -6,14 +6,16 @@
 //! ```
 //!
 //! Time, ids and random draws are arguments; bytes come in and go out. `proxy` drives the steps and does the I/O.
+mod account_objects;
 pub mod admit;
-mod asked;
 pub mod attempt;
 mod attempt_maker;
 pub mod attempts;
 mod awaited;
+pub mod background;
 pub mod batches;
 mod bill;
+mod body_scan;
 mod catalogue;
 mod charge;
 mod codex;
@@ -22,12 +24,11 @@ mod echo;
 pub mod estimate;
 pub mod explain;
 mod extent;
+mod failure_messages;
 mod form;
 pub mod framing;
 pub mod headers;
 mod inexpressible;
-mod landmarks;
-pub mod later;
 pub mod limits;
 pub mod local;
 mod markers;
@@ -39,6 +40,8 @@ mod order;
 pub mod origin;
 pub mod path;
 mod plan;
+mod price_factors;
+mod product_usage;
 mod reading;
 mod received;
 pub mod refusal;
@@ -48,19 +51,16 @@ mod route;
 mod search;
 mod serving_record;
 mod session;
-pub mod side;
 pub mod socket;
-mod sold;
 mod step;
 pub mod store;
 mod stream_usage;
 pub mod tape;
 pub mod target;
-mod things;
 mod translation;
 mod usage;
+pub mod vendor_call;
 mod verdict;
-mod words;
 
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ use crate::limits::Limits;
 use crate::pool::Pool;
 use crate::pricing::PriceTable;
 use crate::tokens::Tokens;
-use later::Later;
+use background::BackgroundResponses;
 use offered::Offered;
 use store::Store;
 pub use stream_usage::Unwilling;
@@ -97,7 +97,7 @@ pub struct Gateway {
     /// Stored answers that clients may continue. Survives reloads that do not turn it off.
     pub store: Arc<Store>,
     /// Responses that are generated in the background. Survives reloads.
-    pub later: Arc<Later>,
+    pub background: Arc<BackgroundResponses>,
     /// The models that upstreams list for accounts without `models`. Survives reloads.
     pub offered: Arc<Offered>,
 }
@@ -130,8 +130,8 @@ impl Gateway {
                 .unwrap_or_default(),
             unwilling: Arc::default(),
             unmarked: Arc::default(),
-            later: before
-                .map(|before| Arc::clone(&before.later))
+            background: before
+                .map(|before| Arc::clone(&before.background))
                 .unwrap_or_default(),
             offered: before
                 .map(|before| Arc::clone(&before.offered))
@@ -156,7 +156,7 @@ impl Gateway {
             unwilling: Arc::clone(&self.unwilling),
             unmarked: Arc::clone(&self.unmarked),
             store: Arc::clone(&self.store),
-            later: Arc::default(),
+            background: Arc::default(),
             offered: Arc::clone(&self.offered),
         }
     }

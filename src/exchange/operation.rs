@@ -5,7 +5,7 @@
 use http::{HeaderMap, Method};
 
 use super::path::{self, Path};
-use super::side::{self, Missed, Side};
+use super::vendor_call::{self, Missed, VendorCall};
 use crate::protocol::Dialect;
 
 /// What the client asks of Weir.
@@ -36,8 +36,8 @@ pub struct ModelCall {
     pub path_stream: Option<bool>,
     /// Azure names the model in the path; that name counts, whatever the body says.
     pub deployment: Option<String>,
-    /// The endpoint, for [`Endpoint::Side`].
-    pub side: Option<Box<Side>>,
+    /// The endpoint, for [`Endpoint::Vendor`].
+    pub vendor_call: Option<Box<VendorCall>>,
 }
 
 /// Which endpoint of the dialect.
@@ -52,7 +52,7 @@ pub enum Endpoint {
     /// `/v1/completions`, the predecessor of Chat Completions.
     LegacyCompletions,
     /// An endpoint other than generation, which Weir does not interpret.
-    Side,
+    Vendor,
 }
 
 impl ModelCall {
@@ -64,21 +64,21 @@ impl ModelCall {
             path_model: None,
             path_stream: None,
             deployment: None,
-            side: None,
+            vendor_call: None,
         }
     }
 
     /// The method of the request to an upstream.
     pub fn method(&self) -> &Method {
-        match self.side.as_deref() {
-            Some(side) => &side.method,
+        match self.vendor_call.as_deref() {
+            Some(vendor_call) => &vendor_call.method,
             None => &Method::POST,
         }
     }
 
     /// Whether only an account that speaks the client's dialect can serve the call, unchanged.
     pub fn is_bound(&self) -> bool {
-        matches!(self.endpoint, Endpoint::Compact | Endpoint::Side)
+        matches!(self.endpoint, Endpoint::Compact | Endpoint::Vendor)
     }
 }
 
@@ -154,7 +154,7 @@ pub fn operation(method: &Method, raw: &str, headers: &HeaderMap) -> Operation {
     };
     let operation = tell(method, &path, headers);
     let takes_slash = match &operation {
-        Operation::Model(call) => call.path_model.is_some() || call.side.is_some(),
+        Operation::Model(call) => call.path_model.is_some() || call.vendor_call.is_some(),
         Operation::Local(local) => matches!(local, Local::Model { .. } | Local::Absent),
         Operation::WrongMethod { .. } | Operation::Unknown => true,
         Operation::Path(_) | Operation::WebSocket => false,
@@ -199,13 +199,13 @@ fn tell(method: &Method, path: &Path<'_>, headers: &HeaderMap) -> Operation {
             Operation::Local(Local::Model { dialect, id })
         }
         segments if is_absent(segments) => Operation::Local(Local::Absent),
-        _ => match side::find(method, path, caller(headers)) {
+        _ => match vendor_call::find(method, path, caller(headers)) {
             Ok(found) => Operation::Model(ModelCall {
                 path_model: found.model,
                 path_stream: Some(false),
                 deployment: path.deployment().map(str::to_owned),
-                side: Some(Box::new(found.side.bringing(headers))),
-                ..ModelCall::new(found.dialect, Endpoint::Side)
+                vendor_call: Some(Box::new(found.vendor_call.bringing(headers))),
+                ..ModelCall::new(found.dialect, Endpoint::Vendor)
             }),
             Err(Missed::Method(allowed)) => Operation::WrongMethod { allowed },
             Err(Missed::Path) => Operation::Unknown,
@@ -266,7 +266,7 @@ fn model_call(segments: &[&str], deployment: Option<&str>) -> Option<ModelCall> 
 }
 
 fn gemini_call(segments: &[&str]) -> Option<ModelCall> {
-    let (model, verb) = side::gemini_model(segments)?;
+    let (model, verb) = vendor_call::gemini_model(segments)?;
     let (endpoint, stream) = match verb.as_str() {
         "generateContent" => (Endpoint::Generate, false),
         "streamGenerateContent" => (Endpoint::Generate, true),
@@ -354,7 +354,7 @@ pub fn percent_decode(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::side::Place;
+    use super::super::vendor_call::Place;
     use super::*;
 
     fn check(method: &str, path: &str, header: Option<&str>) -> Operation {
@@ -371,13 +371,13 @@ mod tests {
     }
 
     /// A request for an endpoint other than generation: its dialect, the upstream path, and the place of the model.
-    fn aside(method: &str, path: &str, header: Option<&str>) -> (Dialect, String, Place) {
+    fn vendor_call(method: &str, path: &str, header: Option<&str>) -> (Dialect, String, Place) {
         match check(method, path, header) {
             Operation::Model(ModelCall {
                 dialect,
-                side: Some(side),
+                vendor_call: Some(vendor_call),
                 ..
-            }) => (dialect, side.path, side.model),
+            }) => (dialect, vendor_call.path, vendor_call.model),
             other => panic!("{method} {path}: {other:?}"),
         }
     }
@@ -413,7 +413,7 @@ mod tests {
         }
         let verb = "embedContent".to_owned();
         assert_eq!(
-            aside("POST", "/v1beta/models/text-embedding:embedContent", None).2,
+            vendor_call("POST", "/v1beta/models/text-embedding:embedContent", None).2,
             Place::Path { verb }
         );
     }
@@ -459,7 +459,7 @@ mod tests {
         }
         let verb = "embedContent".to_owned();
         assert_eq!(
-            aside("POST", "/v1/models/embed:embedContent", None).2,
+            vendor_call("POST", "/v1/models/embed:embedContent", None).2,
             Place::Path { verb }
         );
     }
@@ -540,7 +540,11 @@ mod tests {
             ),
         ] {
             let expected = (dialect, path.to_owned(), model);
-            assert_eq!(aside(method, path, header), expected, "{method} {path}");
+            assert_eq!(
+                vendor_call(method, path, header),
+                expected,
+                "{method} {path}"
+            );
         }
     }
 

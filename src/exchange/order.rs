@@ -6,11 +6,11 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::Gateway;
+use super::account_objects;
 use super::admit::Admitted;
 use super::echo;
 use super::operation::{Endpoint, percent_decode};
-use super::side::{Side, Upload};
-use super::things;
+use super::vendor_call::{Upload, VendorCall};
 use super::verdict::Failed;
 use crate::outcome::{FailureClass, Trace};
 use crate::protocol::Dialect;
@@ -36,7 +36,8 @@ impl Order {
         now: Instant,
     ) -> Self {
         if admitted.previous_response.is_none() {
-            let names = things::named(&admitted.call, &admitted.body, admitted.landmarks());
+            let names =
+                account_objects::named(&admitted.call, &admitted.body, admitted.body_scan());
             admitted.previous_response = gateway.pool.held(names, now);
         }
         Self {
@@ -57,7 +58,10 @@ impl Order {
     /// held, so it is assumed to contain the phrase.
     pub(super) fn says(&self, headers: &HeaderMap, phrase: &str) -> bool {
         let admitted = &self.admitted;
-        let target = [self.side().map(|side| &side.path), self.query.as_ref()];
+        let target = [
+            self.vendor_call().map(|vendor_call| &vendor_call.path),
+            self.query.as_ref(),
+        ];
         self.upload().is_some()
             || echo::says(&admitted.body, phrase)
             || echo::joins(&admitted.body, phrase)
@@ -73,7 +77,7 @@ impl Order {
 
     /// The body that is passed on as it arrives from the client, instead of one that was read before.
     pub(super) fn upload(&self) -> Option<Upload> {
-        self.admitted.call.side.as_deref()?.upload
+        self.admitted.call.vendor_call.as_deref()?.upload
     }
 
     /// Whether the request only counts tokens.
@@ -82,8 +86,8 @@ impl Order {
     }
 
     /// Whether the request is for an endpoint other than generation.
-    pub(super) fn is_aside(&self) -> bool {
-        self.admitted.call.endpoint == Endpoint::Side
+    pub(super) fn is_vendor_call(&self) -> bool {
+        self.admitted.call.endpoint == Endpoint::Vendor
     }
 
     /// The names in the request that, according to the error, are not known to the account.
@@ -96,14 +100,14 @@ impl Order {
             return Vec::new();
         };
         let admitted = &self.admitted;
-        let named = things::named(&admitted.call, &admitted.body, admitted.landmarks());
+        let named = account_objects::named(&admitted.call, &admitted.body, admitted.body_scan());
         let names = admitted.previous_response.iter().cloned().chain(named);
-        things::missed(answer.status, &answer.body, names)
+        account_objects::missed(answer.status, &answer.body, names)
     }
 
     /// The endpoint other than generation that the request is for.
-    pub(super) fn side(&self) -> Option<&Side> {
-        self.admitted.call.side.as_deref()
+    pub(super) fn vendor_call(&self) -> Option<&VendorCall> {
+        self.admitted.call.vendor_call.as_deref()
     }
 
     /// Stores a translated response, if the client may continue it. Returns its id.

@@ -43,8 +43,8 @@ impl<'a> Prompt<'a> {
     }
 
     /// The same for another thread: it is parsed there, unless it has been parsed already.
-    pub(super) fn later(self) -> Later {
-        Later {
+    pub(super) fn deferred(self) -> DeferredPrompt {
+        DeferredPrompt {
             known: self.reading.0.get().cloned(),
             dialect: self.dialect,
             counts: self.counts,
@@ -73,7 +73,7 @@ impl<'a> Prompt<'a> {
 
 /// A request that is parsed outside the event loop.
 #[derive(Debug)]
-pub(super) struct Later {
+pub(super) struct DeferredPrompt {
     known: Option<Read>,
     dialect: Dialect,
     counts: bool,
@@ -81,7 +81,7 @@ pub(super) struct Later {
     body: Bytes,
 }
 
-impl Later {
+impl DeferredPrompt {
     /// The request, or why it cannot be parsed.
     pub(super) fn request(&self) -> Result<Arc<Request>, RequestFault> {
         if let Some(read) = &self.known {

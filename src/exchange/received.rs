@@ -13,7 +13,7 @@ use super::operation::{Endpoint, ModelCall};
 use super::reading::{Prompt, Reading};
 use super::refusal::Refusal;
 use super::route::Facts;
-use super::side::Place;
+use super::vendor_call::Place;
 use crate::config::ClientKey;
 use crate::protocol::Dialect;
 use crate::protocol::gemini::Delivery;
@@ -46,7 +46,7 @@ pub(super) struct Received {
 
 /// A call with its model, after its rewrites.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct RewrittenCall {
     pub call: ModelCall,
     pub body: Bytes,
     /// The members of `body`.
@@ -72,7 +72,11 @@ pub(super) fn read(arrived: Arrived<'_>) -> Result<Received, Refusal> {
     let events = |query: &str| query.split('&').any(|pair| pair == "alt=sse");
     let array = call.dialect == Dialect::Gemini && !query.is_some_and(events);
     let mut form = None;
-    let mut members = match call.side.as_deref().map(|side| &side.model) {
+    let mut members = match call
+        .vendor_call
+        .as_deref()
+        .map(|vendor_call| &vendor_call.model)
+    {
         Some(Place::Nowhere) => Members::default(),
         // Weir does not interpret the body, so it need not be valid JSON.
         Some(Place::Path { .. }) => json::scan(&body).unwrap_or_default(),
@@ -146,11 +150,11 @@ impl Received {
         }
     }
 
-    /// What the call asks for, after its rewrites.
-    pub(super) fn asked(self) -> Result<Asked, Refusal> {
+    /// The call after its rewrites.
+    pub(super) fn rewritten(self) -> Result<RewrittenCall, Refusal> {
         let model = self.model()?;
         listed(&self.body, &self.members)?;
-        Ok(Asked {
+        Ok(RewrittenCall {
             call: self.call,
             body: self.body,
             members: self.members,
@@ -164,7 +168,11 @@ impl Received {
 
     /// The requested model; empty where the endpoint is not about a model.
     fn model(&self) -> Result<String, Refusal> {
-        let place = self.call.side.as_deref().map(|side| &side.model);
+        let place = self
+            .call
+            .vendor_call
+            .as_deref()
+            .map(|vendor_call| &vendor_call.model);
         let named = match (&self.call.path_model, &self.form) {
             (Some(model), _) => Some(model.clone()),
             (None, Some(span)) if span.len() > LONGEST_MODEL => return Err(name_fault("model")),
@@ -197,15 +205,15 @@ impl Received {
     }
 }
 
-impl Asked {
+impl RewrittenCall {
     /// Checks that the key may use all models that the request names.
     pub(super) fn is_allowed(&self, key: &ClientKey) -> Result<(), Refusal> {
         let Some(globs) = &key.models else {
             return Ok(());
         };
-        match self.call.side.as_deref() {
-            Some(side) if self.model.is_empty() => {
-                return match side.model {
+        match self.call.vendor_call.as_deref() {
+            Some(vendor_call) if self.model.is_empty() => {
+                return match vendor_call.model {
                     Place::Nowhere if key.files => Ok(()),
                     Place::Nowhere => Err(Refusal::VendorForbidden),
                     _ => Err(Refusal::Member {

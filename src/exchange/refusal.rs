@@ -7,9 +7,9 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::header::{ALLOW, RETRY_AFTER};
 
+use super::failure_messages::{exhausted, upstream_failed, whole_seconds};
 use super::path;
 use super::verdict::{self, Answer};
-use super::words::{exhausted, upstream_failed, whole_seconds};
 use crate::limits;
 use crate::outcome::{End, FailureClass, Limit, Scope};
 use crate::protocol::Dialect;

@@ -20,33 +20,33 @@ use crate::outcome::{End, UsageSource};
 use crate::pool::{self, Failure, Fault, Hints};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Stated;
-use crate::protocol::passthrough::{self, Trade};
+use crate::protocol::passthrough::{self, Product};
 use crate::protocol::sound::Spoken;
 use crate::protocol::written::Written;
-pub(super) use asked::{Asked, Kind};
+use buffered::ErrorBody;
 use carried::{Carried, Head};
 use cover::{Cover, Sought};
 pub(super) use facts::Facts;
-use held::ErrorBody;
 use intake::Intake;
 use misshapen::Look;
 use outlet::Outlet;
 pub use outlet::Ready;
 use phase::Phase;
+pub(super) use request::{Kind, RelayedRequest};
 use tapped::Tapped;
 pub(super) use translated::Translated;
 use whole::Whole;
 
-mod asked;
+mod buffered;
 mod carried;
 mod cover;
 mod facts;
-mod held;
 mod intake;
 mod misshapen;
 mod outlet;
 mod passing;
 mod phase;
+mod request;
 mod tapped;
 mod translated;
 mod whole;
@@ -59,18 +59,18 @@ pub struct Relaying {
     intake: Intake,
     is_begun: bool,
     /// Whether the answer is of an endpoint other than generation; its content is not interpreted.
-    aside: bool,
+    is_vendor_call: bool,
     tells: bool,
-    trade: Option<Trade>,
+    product: Option<Product>,
     /// Whether the usage of the stream is hidden from the client.
     hides_usage: bool,
     results: Option<Box<Reader>>,
 }
 
 impl Relaying {
-    /// Begins with the head of the answer to what was asked.
-    pub(super) fn new(asked: Asked, status: StatusCode, headers: &HeaderMap) -> Self {
-        let Asked {
+    /// Begins with the head of the answer to this request.
+    pub(super) fn new(request: RelayedRequest, status: StatusCode, headers: &HeaderMap) -> Self {
+        let RelayedRequest {
             client,
             upstream,
             stream,
@@ -79,11 +79,12 @@ impl Relaying {
             secret,
             regroup,
             results,
-        } = asked;
-        let (aside, tells, keeps) = (kind.is_aside(), kind.tells(), kind.keeps());
-        let trade = kind.trade();
+        } = request;
+        let (is_vendor_call, tells, keeps) = (kind.is_vendor_call(), kind.tells(), kind.keeps());
+        let product = kind.product();
         // Files, sound and pictures are not searched for the credential.
-        let covers = !status.is_success() || !aside || is_json(headers) || is_event_stream(headers);
+        let covers =
+            !status.is_success() || !is_vendor_call || is_json(headers) || is_event_stream(headers);
         let sought = Sought::of(secret.as_ref());
         let mut clean = headers::to_client(headers);
         if let Some(sought) = &sought {
@@ -120,9 +121,9 @@ impl Relaying {
             },
             intake,
             is_begun: false,
-            aside,
+            is_vendor_call,
             tells,
-            trade,
+            product,
             hides_usage,
             results: results.filter(|_| status.is_success()),
         }
@@ -290,8 +291,8 @@ impl Relaying {
             Phase::Misshapen(_) => self.end_misshapen(wall),
             Phase::Tapped(tapped) => tapped.end(&mut self.carried, wall),
             Phase::Translated(translated) => translated.end(&mut self.carried, wall),
-            Phase::Whole(whole) if self.aside => {
-                Ok(whole.end_aside(&mut self.carried, self.tells, self.trade))
+            Phase::Whole(whole) if self.is_vendor_call => {
+                Ok(whole.end_vendor_call(&mut self.carried, self.tells, self.product))
             }
             Phase::Whole(whole) => whole.end(&mut self.carried, wall),
         }

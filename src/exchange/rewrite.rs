@@ -81,7 +81,7 @@ pub(super) fn apply(
 ) -> Result<Applied, Refusal> {
     let config = &gateway.config;
     // A request that Weir does not interpret is not rewritten.
-    if config.rewrites.is_empty() || received.call.side.is_some() {
+    if config.rewrites.is_empty() || received.call.vendor_call.is_some() {
         return Ok(Applied::default());
     }
     let mut applied = Applied {

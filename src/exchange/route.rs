@@ -257,13 +257,15 @@ impl Facts<'_> {
 
     /// The used share of the fullest budget that the request is under.
     pub(super) fn budget_used(&self) -> Option<f64> {
-        let whom = self.limits.whom(self.key.index, self.project().as_deref());
-        self.limits.fullest_budget(whom, self.wall)
+        let principal = self
+            .limits
+            .principal(self.key.index, self.project().as_deref());
+        self.limits.fullest_budget(principal, self.wall)
     }
 
     pub(super) fn needs(&self) -> &Needs {
         self.needs.get_or_init(|| {
-            if self.call.side.is_some() {
+            if self.call.vendor_call.is_some() {
                 return Needs::default();
             }
             // A request that cannot be parsed has no known needs; the account that serves it reports the fault.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use super::limits;
 use super::order::Order;
 use super::refusal::Refusal;
-use super::side::Side;
+use super::vendor_call::VendorCall;
 use super::verdict::{Answer, Failed};
 use crate::outcome::FailureClass;
 use crate::pool::{Exhausted, Failure, Inexpressible, Next, Pick, Tried, Verdict, Want};
@@ -76,7 +76,7 @@ impl Search {
             pool: self.pool,
             pools: admitted.key.pools.as_deref(),
             model: admitted.wanted_model(),
-            aside: order.side().map(Side::family),
+            vendor_family: order.vendor_call().map(VendorCall::family),
             dialect: admitted
                 .call
                 .is_bound()
@@ -205,7 +205,7 @@ impl Search {
         };
         // A request that creates something is not sent twice: the first may have succeeded, and the next account would
         // not know.
-        movable && order.side().is_none_or(Side::is_repeatable)
+        movable && order.vendor_call().is_none_or(VendorCall::is_repeatable)
     }
 
     /// A failed count: the account is not asked again.

@@ -5,15 +5,15 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderValue};
 
 use super::awaited;
+use super::background::Claim;
 use super::batches::{Batch, Reader};
 use super::bill::{self, Bill, Evidence};
 use super::charge;
 use super::estimate::Sample;
-use super::later::Claim;
 use super::limits;
 use super::order::Order;
+use super::product_usage;
 use super::relaying::{Facts, Relaying};
-use super::sold;
 use crate::config::{Account, name};
 use crate::limits::ledger::Attribution;
 use crate::limits::{Used, nano_usd};
@@ -116,14 +116,14 @@ impl ServingRecord {
     /// A response that was generated in the background may be finished now, and this request has to book it, by its
     /// model.
     fn claim_response(&mut self, order: &Order) {
-        let Some(side) = order.side() else {
+        let Some(vendor_call) = order.vendor_call() else {
             return;
         };
         if self.claim.is_none()
-            && let Some(id) = side.fetched()
+            && let Some(id) = vendor_call.fetched()
         {
-            let later = &order.gateway.later;
-            self.claim = later.claim(id, &order.admitted.key.name);
+            let background = &order.gateway.background;
+            self.claim = background.claim(id, &order.admitted.key.name);
         }
         if let Some(response) = self.claim.as_ref().and_then(Claim::response) {
             self.model.clone_from(&response.who.model);
@@ -132,8 +132,8 @@ impl ServingRecord {
 
     /// The reader of the batch results that this request fetches, if it does.
     pub(super) fn results(&self, order: &Order) -> Option<Box<Reader>> {
-        let (id, form) = order.side()?.results()?;
-        let batches = order.gateway.later.batches();
+        let (id, form) = order.vendor_call()?.results()?;
+        let batches = order.gateway.background.batches();
         let batch = batches.named(&id).unwrap_or_else(|| {
             // It is not known which key created the batch, so the key that fetches it is charged.
             let project = order.admitted.project.as_ref();
@@ -146,34 +146,34 @@ impl ServingRecord {
     /// Remembers where an object in the answer lives, and which key a batch or a file belongs to.
     pub(super) fn note_made(&self, order: &Order, lease: &Lease, facts: &Facts, now: Instant) {
         let pool = &order.gateway.pool;
-        if let Some(name) = facts.thing() {
-            pool.bind_thing(name, lease, now);
+        if let Some(name) = facts.object() {
+            pool.bind_object(name, lease, now);
         }
         if order.gateway.config.accounts.len() > 1 {
             for name in facts.state() {
-                pool.bind_thing(name, lease, now);
+                pool.bind_object(name, lease, now);
             }
         }
-        let Some(side) = order.side() else {
+        let Some(vendor_call) = order.vendor_call() else {
             return;
         };
-        let (later, project) = (&order.gateway.later, order.admitted.project.as_ref());
-        if let Some(name) = facts.thing() {
-            if side.makes_batch() {
-                let batch = later
+        let (background, project) = (&order.gateway.background, order.admitted.project.as_ref());
+        if let Some(name) = facts.object() {
+            if vendor_call.makes_batch() {
+                let batch = background
                     .batches()
                     .keep(name, &self.attribution(order), project);
                 if let Some(batch) = batch {
-                    later.note_batch(&batch);
+                    background.note_batch(&batch);
                 }
-            } else if side.makes_file() {
-                later.note_place(name, &self.attribution(order));
+            } else if vendor_call.makes_file() {
+                background.note_place(name, &self.attribution(order));
             }
         }
         for (batch, file) in facts.files() {
-            pool.bind_thing(file, lease, now);
-            if let Some(file) = later.batches().results_in(batch, file) {
-                later.note_batch(&file);
+            pool.bind_object(file, lease, now);
+            if let Some(file) = background.batches().results_in(batch, file) {
+                background.note_batch(&file);
             }
         }
     }
@@ -187,23 +187,26 @@ impl ServingRecord {
         let mut stated = relaying.usage();
         // A response in the background is booked when it is finished, even if it comes as a stream that ends before.
         let pending = relaying.facts().pending();
-        let only_looks = order.side().is_some_and(|side| !side.makes_video());
+        let only_looks = order
+            .vendor_call()
+            .is_some_and(|vendor_call| !vendor_call.makes_video());
         if pending == Some(true) && (only_looks || self.is_waited_for(order, relaying, now)) {
             // The claim is given back for the client's next request, which may come at once.
             self.claim = None;
             return;
         }
         // What failed costs nothing, whatever it was asked for.
-        if order.is_aside() && (pending != Some(false) || stated.is_some()) {
+        if order.is_vendor_call() && (pending != Some(false) || stated.is_some()) {
             let (gateway, admitted) = (&order.gateway, &order.admitted);
-            let speech = sold::speech(gateway, admitted, self.model.as_deref(), relaying.spoken());
-            stated = sold::booked(admitted, stated, speech, || {
+            let speech =
+                product_usage::speech(gateway, admitted, self.model.as_deref(), relaying.spoken());
+            stated = product_usage::booked(admitted, stated, speech, || {
                 limits::input(gateway, admitted)
             });
         }
         // What is not text is not estimated.
         let none = |(stated, _): (Stated, UsageSource)| stated.is_nothing();
-        if order.is_aside() && stated.is_none_or(none) {
+        if order.is_vendor_call() && stated.is_none_or(none) {
             if let (Some(claim), Some(false)) = (&mut self.claim, pending) {
                 let written = relaying.written();
                 let tokens = &order.gateway.tokens;
@@ -237,15 +240,15 @@ impl ServingRecord {
         }
         let Self { bill, model, .. } = self;
         let (gateway, admitted) = (&order.gateway, &order.admitted);
-        if order.is_aside() {
+        if order.is_vendor_call() {
             let input = || limits::input(gateway, admitted);
-            let speech = sold::speech(
+            let speech = product_usage::speech(
                 gateway,
                 admitted,
                 model.as_deref(),
                 Some(&Spoken::default()),
             );
-            if let Some((asked, _)) = sold::booked(admitted, None, speech, input) {
+            if let Some((asked, _)) = product_usage::booked(admitted, None, speech, input) {
                 bill.note_estimate(asked);
             }
             return;
@@ -374,7 +377,7 @@ impl ServingRecord {
             self.model.get_or_insert_with(|| model.into());
         }
         let response = awaited::response(order, self.attribution(order), id, video, now);
-        self.waits = order.gateway.later.wait_for(response);
+        self.waits = order.gateway.background.wait_for(response);
         self.waits
     }
 
@@ -405,7 +408,7 @@ impl ServingRecord {
         let sampling = tokens.sample(model, &admitted.model, draw)?;
         Some(Sample::new(
             sampling,
-            admitted.prompt().later(),
+            admitted.prompt().deferred(),
             Arc::clone(model),
             usage.prompt(),
         ))

@@ -47,9 +47,9 @@ impl Unwilling {
     }
 }
 
-/// A request to one account, to which the option for usage may be added.
+/// The option for usage, for a request to one account.
 #[derive(Debug)]
-pub(super) struct Asking<'a> {
+pub(super) struct UsageOption<'a> {
     pick: &'a Pick,
     unwilling: &'a Unwilling,
     now: Instant,
@@ -72,7 +72,7 @@ impl Sent {
     }
 }
 
-impl<'a> Asking<'a> {
+impl<'a> UsageOption<'a> {
     pub(super) fn new(gateway: &'a Gateway, pick: &'a Pick, now: Instant) -> Self {
         Self {
             pick,
@@ -91,7 +91,7 @@ impl<'a> Asking<'a> {
                 Endpoint::Generate | Endpoint::LegacyCompletions
             );
         let options = if is_chat && admitted.stream && self.is_wanted() {
-            asking(&admitted.body, &admitted.members)
+            with_usage(&admitted.body, &admitted.members)
         } else {
             None
         };
@@ -136,7 +136,7 @@ impl<'a> Asking<'a> {
 
 /// The member `stream_options` with the request for usage, where the request lacks it. `None` = it is there, or the
 /// member cannot be read.
-fn asking(body: &Bytes, members: &Members) -> Option<Bytes> {
+fn with_usage(body: &Bytes, members: &Members) -> Option<Bytes> {
     let Some(span) = members.span(body, MEMBER) else {
         return Some(Bytes::from_static(b"{\"include_usage\":true}"));
     };
@@ -183,8 +183,8 @@ mod tests {
         let check = |body: &'static str, expected: Option<&str>| {
             let body = Bytes::from_static(body.as_bytes());
             let members = json::scan(&body).expect("an object");
-            let asked = asking(&body, &members);
-            assert_eq!(asked.as_deref(), expected.map(str::as_bytes), "{body:?}");
+            let options = with_usage(&body, &members);
+            assert_eq!(options.as_deref(), expected.map(str::as_bytes), "{body:?}");
         };
         check("{}", Some("{\"include_usage\":true}"));
         check(

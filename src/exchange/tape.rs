@@ -43,9 +43,9 @@ impl Budget {
     }
 }
 
-/// What was asked, and the other inputs of the translation.
+/// The request of an attempt, and the other inputs of the translation.
 #[derive(Debug)]
-pub struct Asked {
+pub struct TapedRequest {
     pub client: Dialect,
     pub upstream: UpstreamDialect,
     pub provider: &'static str,
@@ -87,7 +87,7 @@ pub struct Translated {
 /// The recording of one attempt so far.
 #[derive(Debug)]
 pub struct Tape {
-    asked: Asked,
+    request: TapedRequest,
     status: u16,
     heard: Vec<u8>,
     said: Vec<u8>,
@@ -111,11 +111,11 @@ pub enum Torn {
 
 impl Tape {
     /// The tape of an attempt whose answer has this status.
-    pub(super) fn new(asked: Asked, status: u16, budget: &Arc<Budget>) -> Self {
-        let bodies = asked.translated.as_ref();
-        let bodies = bodies.map_or(0, |asked| asked.body.len() + asked.sent.len());
+    pub(super) fn new(request: TapedRequest, status: u16, budget: &Arc<Budget>) -> Self {
+        let bodies = request.translated.as_ref();
+        let bodies = bodies.map_or(0, |request| request.body.len() + request.sent.len());
         let mut tape = Self {
-            asked,
+            request,
             status,
             heard: Vec::new(),
             said: Vec::new(),
@@ -129,9 +129,9 @@ impl Tape {
         tape
     }
 
-    /// What was asked.
-    pub fn asked(&self) -> &Asked {
-        &self.asked
+    /// The request.
+    pub fn request(&self) -> &TapedRequest {
+        &self.request
     }
 
     /// The status of the upstream's answer.
@@ -179,7 +179,7 @@ impl Tape {
 
     /// Adds bytes for the client.
     pub(super) fn say(&mut self, bytes: &[u8]) {
-        if self.asked.translated.is_some() && self.fits(bytes.len()) {
+        if self.request.translated.is_some() && self.fits(bytes.len()) {
             self.said.extend_from_slice(bytes);
         }
     }
@@ -207,7 +207,7 @@ impl Tape {
         };
         self.torn = Some(torn);
         (self.heard, self.said) = (Vec::new(), Vec::new());
-        self.asked.translated = None;
+        self.request.translated = None;
         self.give_back();
         false
     }
@@ -233,7 +233,7 @@ pub(crate) mod tests {
 
     /// A tape of an answer in the client's own dialect.
     pub(crate) fn passed(budget: &Arc<Budget>, heard: &[u8]) -> Tape {
-        let asked = Asked {
+        let request = TapedRequest {
             client: Dialect::Anthropic,
             upstream: UpstreamDialect::Anthropic,
             provider: "anthropic",
@@ -244,14 +244,14 @@ pub(crate) mod tests {
             array: false,
             translated: None,
         };
-        let mut tape = Tape::new(asked, 200, budget);
+        let mut tape = Tape::new(request, 200, budget);
         tape.hear(heard);
         tape
     }
 
     /// A tape of a translation.
-    pub(crate) fn translated(asked: Asked, heard: &[u8], said: &[u8]) -> Tape {
-        let mut tape = Tape::new(asked, 200, &Budget::new(1 << 20));
+    pub(crate) fn translated(request: TapedRequest, heard: &[u8], said: &[u8]) -> Tape {
+        let mut tape = Tape::new(request, 200, &Budget::new(1 << 20));
         tape.hear(heard);
         tape.say(said);
         tape

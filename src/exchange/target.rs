@@ -4,7 +4,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::operation::{self, ModelCall};
-use super::side::{Place, Side};
+use super::vendor_call::{Place, VendorCall};
 use crate::config::paths::{Call, join, join_query};
 use crate::config::{Account, Endpoint};
 use crate::protocol::UpstreamDialect;
@@ -17,7 +17,7 @@ pub struct UpstreamCall {
     /// Whether the path asks for a stream, where the dialect says it there (Gemini).
     pub path_stream: bool,
     /// Which endpoint beside generation.
-    pub side: Option<Box<Side>>,
+    pub vendor_call: Option<Box<VendorCall>>,
 }
 
 impl UpstreamCall {
@@ -27,14 +27,14 @@ impl UpstreamCall {
             dialect,
             endpoint,
             path_stream,
-            side: None,
+            vendor_call: None,
         }
     }
 
     /// The method that the upstream is asked with.
     pub fn method(&self) -> &Method {
-        match self.side.as_deref() {
-            Some(side) => &side.method,
+        match self.vendor_call.as_deref() {
+            Some(vendor_call) => &vendor_call.method,
             None => &Method::POST,
         }
     }
@@ -44,7 +44,7 @@ impl UpstreamCall {
 impl From<&ModelCall> for UpstreamCall {
     fn from(call: &ModelCall) -> Self {
         Self {
-            side: call.side.clone(),
+            vendor_call: call.vendor_call.clone(),
             ..Self::new(
                 call.dialect.upstream(),
                 call.endpoint,
@@ -62,13 +62,13 @@ pub fn call(
     query: Option<&str>,
     account: &Account,
 ) -> String {
-    if let Some(side) = call.side.as_deref() {
+    if let Some(vendor_call) = call.vendor_call.as_deref() {
         let dialect = call.dialect;
-        let upstream = match &side.model {
+        let upstream = match &vendor_call.model {
             Place::Path { verb } => Call::GeminiOther { model, verb },
             _ => Call::Vendor {
                 dialect,
-                path: &side.path,
+                path: &vendor_call.path,
             },
         };
         return with_query(join(&endpoint.path, upstream), query, account);

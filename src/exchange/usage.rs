@@ -6,15 +6,15 @@ use serde_json::{Map, Value, json};
 
 use super::Gateway;
 use super::limits::{moment, whole_seconds};
-use crate::limits::{Limit, Report, Scope, Standing, Totals, Whom};
+use crate::limits::{Limit, Principal, Report, Scope, Standing, Totals};
 use crate::moment::Moment;
 use crate::outcome::{Span, Unit};
 use crate::protocol::hub::units::Units;
 
 /// The answer for a key and its project.
-pub(super) fn answer(gateway: &Gateway, whom: Whom, at: Moment) -> Value {
+pub(super) fn answer(gateway: &Gateway, principal: Principal, at: Moment) -> Value {
     let ages = Ages::of(gateway, at.wall);
-    let reports = gateway.limits.report(whom, at);
+    let reports = gateway.limits.report(principal, at);
     let of = |scope: Scope| {
         let report = reports.iter().find(|report| report.scope == scope)?;
         Some(described(report, &ages, at.wall))

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use super::answer::{Fault, Sample};
 use super::question::{About, millis};
 use super::{Family, Matchers, Question, Window};
-use crate::limits::{Elsewhere, Scope, Totals, nano_usd, spend};
+use crate::limits::{ExternalSpend, Scope, Totals, nano_usd, spend};
 
 /// What is known of other runs.
 #[derive(Debug)]
@@ -148,17 +148,17 @@ impl Tally {
     }
 
     /// Ends the round that began at `now`, after all its answers were added. Returns the use of other runs.
-    pub fn learned(&mut self, now: SystemTime) -> HashMap<Subject, Elsewhere> {
+    pub fn learned(&mut self, now: SystemTime) -> HashMap<Subject, ExternalSpend> {
         let at = millis(now);
-        let mut learned: HashMap<Subject, Elsewhere> = HashMap::default();
+        let mut learned: HashMap<Subject, ExternalSpend> = HashMap::default();
         for window in Window::ALL {
             for run in self.known[window as usize].runs.values() {
                 for (subject, used) in &run.used {
-                    let elsewhere = learned.entry(subject.clone()).or_default();
+                    let external = learned.entry(subject.clone()).or_default();
                     let windows = if run.is_earlier {
-                        &mut elsewhere.earlier
+                        &mut external.earlier
                     } else {
-                        &mut elsewhere.others
+                        &mut external.others
                     };
                     match window {
                         Window::Day => windows.day.add(used),
@@ -170,11 +170,11 @@ impl Tally {
         let mut tokens = HashMap::default();
         let month = self.known[Window::Month as usize].begins;
         let is_continued = self.is_continued(at);
-        for (subject, elsewhere) in &mut learned {
-            let (earlier, others) = (&elsewhere.earlier.month, &elsewhere.others.month);
+        for (subject, external) in &mut learned {
+            let (earlier, others) = (&external.earlier.month, &external.others.month);
             let total = earlier.usage.total().saturating_add(others.usage.total());
             let before = self.before.as_ref().filter(|_| is_continued);
-            elsewhere.tokens = match before {
+            external.tokens = match before {
                 None => self.last_minute.get(subject).copied().unwrap_or_default(),
                 Some(before) => match before.tokens.get(subject) {
                     Some(known) if *known <= total => total - known,

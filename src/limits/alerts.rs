@@ -27,12 +27,12 @@ pub struct Alert {
 /// Remembers which alerts were given in the windows that are running.
 #[derive(Debug, Default)]
 pub struct Watch {
-    told: HashMap<(Scope, Arc<str>, Limit), Told>,
+    given: HashMap<(Scope, Arc<str>, Limit), GivenAlerts>,
 }
 
 /// The alerts that were given about one budget.
 #[derive(Debug)]
-struct Told {
+struct GivenAlerts {
     began: u64,
     cap_usd: f64,
     thresholds: Vec<f64>,
@@ -68,27 +68,27 @@ impl Watch {
             return;
         }
         let whose = (budget.scope, Arc::clone(&budget.name), budget.limit);
-        let told = self.told.entry(whose).or_insert_with(|| Told {
+        let given = self.given.entry(whose).or_insert_with(|| GivenAlerts {
             began,
             cap_usd: budget.cap_usd,
             thresholds: Vec::new(),
         });
         // A budget with another cap starts without alerts. A clock that is set back a little begins no new window. A
         // clock that had run ahead (by more than `AHEAD`) does not suppress the alerts of the present window.
-        let ahead = UNIX_EPOCH + Duration::from_secs(told.began);
+        let ahead = UNIX_EPOCH + Duration::from_secs(given.began);
         let ran_ahead = ahead.duration_since(wall).is_ok_and(|by| by > AHEAD);
-        if told.began < began || ran_ahead || told.cap_usd.to_bits() != budget.cap_usd.to_bits() {
-            *told = Told {
+        if given.began < began || ran_ahead || given.cap_usd.to_bits() != budget.cap_usd.to_bits() {
+            *given = GivenAlerts {
                 began,
                 cap_usd: budget.cap_usd,
                 thresholds: Vec::new(),
             };
         }
         for at in reached {
-            if told.thresholds.contains(at) {
+            if given.thresholds.contains(at) {
                 continue;
             }
-            told.thresholds.push(*at);
+            given.thresholds.push(*at);
             due.push(Alert {
                 scope: budget.scope,
                 name: Arc::clone(&budget.name),
@@ -96,7 +96,7 @@ impl Watch {
                 at: *at,
                 used_usd: budget.used_usd,
                 cap_usd: budget.cap_usd,
-                began: told.began,
+                began: given.began,
             });
         }
     }
@@ -156,7 +156,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::limits::{Caps, Elsewhere, Everybody, Subject, Totals, Used, Windows};
+    use crate::limits::{AllSubjects, Caps, ExternalSpend, Subject, Totals, Used, Windows};
     use crate::moment::Moment;
     use crate::protocol::hub::usage::Usage;
 
@@ -175,11 +175,11 @@ mod tests {
                 .with(Limit::UsdPerMonth, dollars * 10_000_000_000),
             group: None,
         };
-        let everybody = Everybody {
+        let all_subjects = AllSubjects {
             keys: vec![key],
-            ..Everybody::default()
+            ..AllSubjects::default()
         };
-        Limits::new(&everybody, TimeZone::UTC, before)
+        Limits::new(&all_subjects, TimeZone::UTC, before)
     }
 
     fn spend(limits: &Limits, nano_usd: u64, wall: SystemTime) {
@@ -187,7 +187,7 @@ mod tests {
             now: Instant::now(),
             wall,
         };
-        let admitted = limits.admit(limits.whom(0, None), Used::default(), at);
+        let admitted = limits.admit(limits.principal(0, None), Used::default(), at);
         let used = Used {
             usage: Usage::default(),
             nano_usd,
@@ -195,9 +195,9 @@ mod tests {
         admitted.expect("it fits").settle(&used, at);
     }
 
-    fn told(alerts: &[Alert]) -> Vec<(f64, &'static str)> {
-        let told = |alert: &Alert| (alert.at, alert.limit.as_str());
-        alerts.iter().map(told).collect()
+    fn given(alerts: &[Alert]) -> Vec<(f64, &'static str)> {
+        let given = |alert: &Alert| (alert.at, alert.limit.as_str());
+        alerts.iter().map(given).collect()
     }
 
     #[test]
@@ -206,16 +206,16 @@ mod tests {
         let at = [0.8, 1.0];
         let mut look = |wall| watch.look(&limits, &at, wall);
         spend(&limits, 7_999_999_999, noon());
-        assert_eq!(told(&look(noon())), []);
+        assert_eq!(given(&look(noon())), []);
         spend(&limits, 1, noon());
-        assert_eq!(told(&look(noon())), [(0.8, "usd_per_day")]);
-        assert_eq!(told(&look(noon() + HOUR)), []);
+        assert_eq!(given(&look(noon())), [(0.8, "usd_per_day")]);
+        assert_eq!(given(&look(noon() + HOUR)), []);
         spend(&limits, 5_000_000_000, noon());
-        assert_eq!(told(&look(noon())), [(1.0, "usd_per_day")]);
+        assert_eq!(given(&look(noon())), [(1.0, "usd_per_day")]);
         let tomorrow = noon() + HOUR * 24;
-        assert_eq!(told(&look(tomorrow)), []);
+        assert_eq!(given(&look(tomorrow)), []);
         spend(&limits, 9_000_000_000, tomorrow);
-        assert_eq!(told(&look(tomorrow)), [(0.8, "usd_per_day")]);
+        assert_eq!(given(&look(tomorrow)), [(0.8, "usd_per_day")]);
     }
 
     #[test]
@@ -224,24 +224,24 @@ mod tests {
         let midnight = noon() + HOUR * 12;
         spend(&limits, 8_000_000_000, midnight);
         let first = watch.look(&limits, &[0.8], midnight);
-        assert_eq!(told(&first), [(0.8, "usd_per_day")]);
-        assert_eq!(told(&watch.look(&limits, &[0.8], midnight - HOUR / 2)), []);
+        assert_eq!(given(&first), [(0.8, "usd_per_day")]);
+        assert_eq!(given(&watch.look(&limits, &[0.8], midnight - HOUR / 2)), []);
         let ahead = midnight + HOUR * 24 * 365;
         spend(&limits, 9_000_000_000, ahead);
         assert_eq!(
-            told(&watch.look(&limits, &[0.8], ahead)),
+            given(&watch.look(&limits, &[0.8], ahead)),
             [(0.8, "usd_per_day")]
         );
         // A receiver that remembers ids recognizes the alert.
         let again = watch.look(&limits, &[0.8], midnight + HOUR);
         assert_eq!(again[0].id(), first[0].id());
-        assert_eq!(told(&watch.look(&limits, &[0.8], midnight + HOUR)), []);
+        assert_eq!(given(&watch.look(&limits, &[0.8], midnight + HOUR)), []);
     }
 
     #[test]
     fn both_thresholds_at_once_and_the_month_beside_the_day() {
         let (limits, mut watch) = (limits(10, None), Watch::default());
-        let elsewhere = Elsewhere {
+        let external = ExternalSpend {
             others: Windows {
                 day: Totals {
                     nano_usd: 20_000_000_000,
@@ -252,11 +252,11 @@ mod tests {
                     ..Totals::default()
                 },
             },
-            ..Elsewhere::default()
+            ..ExternalSpend::default()
         };
-        limits.learn(Scope::Key, "team-a", &elsewhere, noon(), Instant::now());
+        limits.learn(Scope::Key, "team-a", &external, noon(), Instant::now());
         assert_eq!(
-            told(&watch.look(&limits, &[0.8, 1.0], noon())),
+            given(&watch.look(&limits, &[0.8, 1.0], noon())),
             [
                 (0.8, "usd_per_day"),
                 (1.0, "usd_per_day"),
@@ -271,10 +271,10 @@ mod tests {
         spend(&first, 8_000_000_000, noon());
         let before = watch.look(&first, &[0.8], noon());
         let raised = limits(20, Some(&first));
-        assert_eq!(told(&watch.look(&raised, &[0.8], noon())), []);
+        assert_eq!(given(&watch.look(&raised, &[0.8], noon())), []);
         spend(&raised, 8_000_000_000, noon());
         let after = watch.look(&raised, &[0.8], noon());
-        assert_eq!(told(&after), [(0.8, "usd_per_day")]);
+        assert_eq!(given(&after), [(0.8, "usd_per_day")]);
         assert_ne!(before[0].id(), after[0].id());
     }
 

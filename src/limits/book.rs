@@ -12,8 +12,8 @@ use std::time::SystemTime;
 
 use super::counter::{Counter, Reserved};
 use super::spend::seconds;
+use super::subject::Used;
 use super::tally::{Collected, Day, Figures};
-use super::whom::Used;
 use crate::outcome::Unit;
 
 /// What one key, group, project or everyone has used. It outlives a configuration.
@@ -194,14 +194,14 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::super::{
-        Caps, Everybody, HandoverLog, Limit, Limits, Scope, Subject, Totals, Whom, nano_usd,
+        AllSubjects, Caps, HandoverLog, Limit, Limits, Principal, Scope, Subject, Totals, nano_usd,
     };
     use crate::moment::Moment;
     use crate::protocol::hub::units::Units;
     use crate::protocol::hub::usage::Usage;
 
     const HOUR: Duration = Duration::from_hours(1);
-    const WHOM: Whom = Whom {
+    const PRINCIPAL: Principal = Principal {
         key: 0,
         project: Some(0),
     };
@@ -218,13 +218,13 @@ mod tests {
             caps,
             group,
         };
-        let everybody = Everybody {
+        let all_subjects = AllSubjects {
             keys: vec![subject("key", Some(0))],
             groups: vec![subject("group", None)],
             projects: vec![subject("project", None)],
             global: Caps::default(),
         };
-        Limits::new(&everybody, TimeZone::UTC, before)
+        Limits::new(&all_subjects, TimeZone::UTC, before)
     }
 
     /// Limits that no request comes near.
@@ -262,7 +262,7 @@ mod tests {
 
     fn request(limits: &Limits, wall: SystemTime) {
         let at = at(wall);
-        let permit = limits.admit(WHOM, Used::default(), at);
+        let permit = limits.admit(PRINCIPAL, Used::default(), at);
         permit.expect("nothing is limited").settle(&used(), at);
     }
 
@@ -288,7 +288,7 @@ mod tests {
 
     /// Day and month totals of the key, its group and its project.
     fn windows(limits: &Limits, wall: SystemTime) -> Vec<(Totals, Totals)> {
-        let reports = limits.report(WHOM, at(wall));
+        let reports = limits.report(PRINCIPAL, at(wall));
         reports
             .iter()
             .map(|report| (report.day, report.month))
@@ -306,7 +306,9 @@ mod tests {
         assert_eq!(LOCKS.get(), before, "no lock was taken");
         assert_eq!(windows(&limits, noon()), [(times(1000), times(1000)); 3]);
         assert!(LOCKS.get() > before, "to read it takes some");
-        let own = limits.own(noon()).map(|own| (own.windows.day, own.ever));
+        let own = limits
+            .process_spend(noon())
+            .map(|own| (own.windows.day, own.ever));
         assert_eq!(own.collect::<Vec<_>>(), [(times(1000), times(1000)); 3]);
         // Each of the three subjects with limits is locked three times: on admission, when the request is settled, and
         // at its end.
@@ -384,7 +386,12 @@ mod tests {
                 assert_eq!(windows(&free, wall), windows(&limited, wall), "{step}");
             }
         }
-        let ever = |limits: &Limits| limits.own(noon()).map(|own| own.ever).collect::<Vec<_>>();
+        let ever = |limits: &Limits| {
+            limits
+                .process_spend(noon())
+                .map(|own| own.ever)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(ever(&free), ever(&limited));
         assert_eq!(ever(&free), [times(105); 3]);
     }
@@ -413,7 +420,10 @@ mod tests {
             windows(&limits, noon() + HOUR * 48)[0],
             (times(1), times(4))
         );
-        let ever: Vec<u64> = limits.own(noon()).map(|own| own.ever.requests).collect();
+        let ever: Vec<u64> = limits
+            .process_spend(noon())
+            .map(|own| own.ever.requests)
+            .collect();
         assert_eq!(ever, [6, 4, 4]);
     }
 
@@ -427,7 +437,7 @@ mod tests {
                 ..Usage::default()
             };
             let nano_usd = nano_usd(3.0);
-            limits.admit(WHOM, Used { usage, nano_usd }, at)
+            limits.admit(PRINCIPAL, Used { usage, nano_usd }, at)
         };
         let spent = |usd: f64| Used {
             nano_usd: nano_usd(usd),
@@ -466,17 +476,17 @@ mod tests {
         );
         let at = at(noon());
         request(&old, noon());
-        let held = old.admit(WHOM, Used::default(), at);
+        let held = old.admit(PRINCIPAL, Used::default(), at);
         let mut held = held.expect("nothing is limited");
         let (mut handover_log, first) = HandoverLog::begin(&old, at);
         new.recall(&first, true, at);
         assert_eq!(windows(&new, noon()), [(times(1), times(1)); 3]);
-        assert!(new.admit(WHOM, Used::default(), at).is_err());
+        assert!(new.admit(PRINCIPAL, Used::default(), at).is_err());
         held.settle(&used(), at);
         drop(held);
         new.recall(&handover_log.go_on(&old, at), false, at);
         assert_eq!(windows(&new, noon()), [(times(2), times(2)); 3]);
-        assert!(new.admit(WHOM, Used::default(), at).is_ok());
+        assert!(new.admit(PRINCIPAL, Used::default(), at).is_ok());
         // A copy counts separately.
         let copy = old.shadow();
         request(&copy, noon());

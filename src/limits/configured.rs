@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use ahash::HashMap;
 
-use super::whom::Subject;
+use super::subject::Subject;
 use crate::config::Config;
 use crate::keys::ANONYMOUS;
 use crate::outcome::Caps;

@@ -5,10 +5,10 @@ use jiff::tz::TimeZone;
 
 use super::handed::Handed;
 use super::refusal::Standing;
-use super::remote::{Elsewhere, Remote};
+use super::remote::{ExternalSpend, Remote};
 use super::spend::{Spend, Totals, Windows};
+use super::subject::Used;
 use super::tally::{Collected, UnderWay};
-use super::whom::Used;
 use super::window::Minute;
 use crate::moment::Moment;
 use crate::outcome::{Caps, Limit, Span, Unit};
@@ -334,9 +334,9 @@ impl Counter {
 
     /// Takes over the use of other processes, as it was known at `at`. The minute window counts their tokens from `now`
     /// on.
-    pub fn learn(&mut self, elsewhere: &Elsewhere, at: SystemTime, now: Instant) {
-        self.remote.learn(elsewhere, at, &self.zone);
-        self.minutes[Unit::Tokens as usize].add(now, elsewhere.tokens);
+    pub fn learn(&mut self, external: &ExternalSpend, at: SystemTime, now: Instant) {
+        self.remote.learn(external, at, &self.zone);
+        self.minutes[Unit::Tokens as usize].add(now, external.tokens);
     }
 
     /// The state of every configured limit.

@@ -1,7 +1,7 @@
 //! Limits per key, per group, per project and for everyone: requests, tokens, requests at once, money.
 //!
 //! ```text
-//! Limits::admit(whom, estimate) ──► Permit ── settle(used) ──► drop        or Refusal { scope, limit, retry_after }
+//! Limits::admit(principal, estimate) ──► Permit ── settle(used) ──► drop        or Refusal { scope, limit, retry_after }
 //! ```
 //!
 //! A request is admitted by all of its limits or by none, under all of their locks at once, so that no race can exceed
@@ -20,9 +20,9 @@ mod counter;
 mod handed;
 mod permit;
 mod report;
+mod subject;
 mod subjects;
 mod tally;
-mod whom;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -40,12 +40,12 @@ use subjects::{Limited, Subjects};
 
 pub use crate::outcome::{Caps, nano_usd};
 pub use handed::{Handed, HandoverLog};
-pub use permit::{Held, Permit};
+pub use permit::{BudgetHold, Permit};
 pub use refusal::{Limit, Refusal, Scope, Standing};
-pub use remote::{Elsewhere, Own};
+pub use remote::{ExternalSpend, ProcessSpend};
 pub use report::{Budget, Report};
 pub use spend::{Totals, Windows};
-pub use whom::{Everybody, Subject, Used, Whom};
+pub use subject::{AllSubjects, Principal, Subject, Used};
 
 /// The limits of one configuration. Their counters outlive it.
 #[derive(Debug)]
@@ -62,21 +62,21 @@ impl Limits {
     /// callers without a key are allowed, one subject for all of them follows the keys; it has no limits of its own but
     /// is counted.
     pub fn of_config(config: &Config, before: Option<&Self>) -> Self {
-        let everybody = Everybody {
+        let all_subjects = AllSubjects {
             keys: configured::keys(config),
             groups: configured::groups(config),
             projects: configured::projects(config),
             global: config.limits,
         };
-        Self::new(&everybody, config.timezone.clone(), before)
+        Self::new(&all_subjects, config.timezone.clone(), before)
     }
 
     /// The limits of a configuration; days and months begin in `zone`. Takes over the counters of the limits `before`
     /// by name.
-    pub fn new(everybody: &Everybody, zone: TimeZone, before: Option<&Self>) -> Self {
+    pub fn new(all_subjects: &AllSubjects, zone: TimeZone, before: Option<&Self>) -> Self {
         let everyone = Subject {
             name: Arc::from(""),
-            caps: everybody.global,
+            caps: all_subjects.global,
             group: None,
         };
         let is_moved = before.is_some_and(|before| before.zone != zone);
@@ -94,27 +94,37 @@ impl Limits {
                 .collect()
         };
         Self {
-            keys: all(Scope::Key, &everybody.keys),
-            groups: all(Scope::Group, &everybody.groups),
-            projects: all(Scope::Project, &everybody.projects),
+            keys: all(Scope::Key, &all_subjects.keys),
+            groups: all(Scope::Group, &all_subjects.groups),
+            projects: all(Scope::Project, &all_subjects.projects),
             global: limited(Scope::Global, &everyone),
             zone,
         }
     }
 
-    /// Admits a request of `whom`, if all of its limits allow it.
-    pub fn admit(&self, whom: Whom, estimate: Used, at: Moment) -> Result<Permit, Refusal> {
-        self.admit_with(Reserved::new(estimate, at.now), whom, at)
+    /// Admits a request of `principal`, if all of its limits allow it.
+    pub fn admit(
+        &self,
+        principal: Principal,
+        estimate: Used,
+        at: Moment,
+    ) -> Result<Permit, Refusal> {
+        self.admit_with(Reserved::new(estimate, at.now), principal, at)
     }
 
     /// The same for a request that costs neither tokens nor money: only limits of requests apply to it.
-    pub fn admit_free(&self, whom: Whom, at: Moment) -> Result<Permit, Refusal> {
-        self.admit_with(Reserved::free(at.now), whom, at)
+    pub fn admit_free(&self, principal: Principal, at: Moment) -> Result<Permit, Refusal> {
+        self.admit_with(Reserved::free(at.now), principal, at)
     }
 
-    fn admit_with(&self, reserved: Reserved, whom: Whom, at: Moment) -> Result<Permit, Refusal> {
+    fn admit_with(
+        &self,
+        reserved: Reserved,
+        principal: Principal,
+        at: Moment,
+    ) -> Result<Permit, Refusal> {
         // A subject without limits is counted without a lock, because its figures are not needed here.
-        let subjects = self.of(whom);
+        let subjects = self.of(principal);
         let subjects: SmallVec<[&Limited; 4]> =
             subjects.filter(|limited| limited.is_capped()).collect();
         // Every request locks in this order (key, group, project, all), so there is no deadlock.
@@ -133,7 +143,7 @@ impl Limits {
             counter.charge(&reserved, at.now);
         }
         drop(counters);
-        let parts = self.of(whom).map(|limited| {
+        let parts = self.of(principal).map(|limited| {
             if limited.is_capped() {
                 return Part::Limited(Arc::clone(limited.book()));
             }
@@ -145,24 +155,24 @@ impl Limits {
     }
 
     /// Books use that belongs to no admitted request, because it became known only now.
-    pub fn book(&self, whom: Whom, used: &Used, at: Moment) {
-        for limited in self.of(whom) {
+    pub fn book(&self, principal: Principal, used: &Used, at: Moment) {
+        for limited in self.of(principal) {
             let mut counter = limited.lock();
             counter.settle(&Reserved::default(), used, at);
         }
     }
 
     /// Reserves this many billionths of a dollar until the result is dropped: they will be used at an unknown time.
-    pub fn hold(&self, whom: Whom, nano_usd: u64) -> Held {
-        let books = self.of(whom).map(|limited| Arc::clone(limited.book()));
-        Held::new(books.collect(), nano_usd)
+    pub fn hold(&self, principal: Principal, nano_usd: u64) -> BudgetHold {
+        let books = self.of(principal).map(|limited| Arc::clone(limited.book()));
+        BudgetHold::new(books.collect(), nano_usd)
     }
 
     /// What the key, its group and the project have used and have left. The figures of everyone are not shown to a
     /// client.
-    pub fn report(&self, whom: Whom, at: Moment) -> Vec<Report> {
+    pub fn report(&self, principal: Principal, at: Moment) -> Vec<Report> {
         let shown = self
-            .of(whom)
+            .of(principal)
             .filter(|limited| limited.scope() != Scope::Global);
         shown.map(|limited| Report::of(limited, at)).collect()
     }
@@ -172,9 +182,9 @@ impl Limits {
         self.all().map(|limited| Report::of(limited, at)).collect()
     }
 
-    /// The limit of this kind with the least left, among those that `whom` is under: what rate-limit headers state.
-    pub fn tightest(&self, whom: Whom, limit: Limit, at: Moment) -> Option<Standing> {
-        self.of(whom)
+    /// The limit of this kind with the least left, among those that `principal` is under: what rate-limit headers state.
+    pub fn tightest(&self, principal: Principal, limit: Limit, at: Moment) -> Option<Standing> {
+        self.of(principal)
             .filter(|limited| limited.caps().of(limit).is_some())
             .filter_map(|limited| {
                 let mut counter = limited.lock();
@@ -204,13 +214,13 @@ impl Limits {
         &self,
         scope: Scope,
         name: &str,
-        elsewhere: &Elsewhere,
+        external: &ExternalSpend,
         at: SystemTime,
         now: Instant,
     ) -> bool {
         let counter = self.counter(scope, name);
         if let Some(counter) = &counter {
-            counter.lock().learn(elsewhere, at, now);
+            counter.lock().learn(external, at, now);
         }
         counter.is_some()
     }
@@ -254,11 +264,11 @@ impl Limits {
     }
 
     /// What this process used, for every subject with any use.
-    pub fn own(&self, wall: SystemTime) -> impl Iterator<Item = Own> {
+    pub fn process_spend(&self, wall: SystemTime) -> impl Iterator<Item = ProcessSpend> {
         self.all().filter_map(move |limited| {
             let mut counter = limited.lock();
             let ever = *counter.ever();
-            (ever != Totals::default()).then(|| Own {
+            (ever != Totals::default()).then(|| ProcessSpend {
                 scope: limited.scope(),
                 name: Arc::clone(limited.name()),
                 windows: counter.own(wall),
@@ -275,10 +285,10 @@ impl Limits {
 
     /// The used share of the fullest budget in USD of this key, its group and its project; `None` = they have no
     /// budget.
-    pub fn fullest_budget(&self, whom: Whom, wall: SystemTime) -> Option<f64> {
+    pub fn fullest_budget(&self, principal: Principal, wall: SystemTime) -> Option<f64> {
         let own =
             |limited: &&Limited| limited.scope() != Scope::Global && limited.caps().has_budget();
-        let shares = self.of(whom).filter(own).flat_map(|limited| {
+        let shares = self.of(principal).filter(own).flat_map(|limited| {
             let windows = limited.lock().windows(wall);
             let budgets = Limit::ALL
                 .into_iter()
@@ -304,10 +314,10 @@ impl Limits {
         }
     }
 
-    /// The state of every limit that `whom` is under, with the scope and the name of its subject; for operators.
-    pub fn standings(&self, whom: Whom, at: Moment) -> Vec<(Scope, Arc<str>, Standing)> {
+    /// The state of every limit that `principal` is under, with the scope and the name of its subject; for operators.
+    pub fn standings(&self, principal: Principal, at: Moment) -> Vec<(Scope, Arc<str>, Standing)> {
         let mut all = Vec::new();
-        for limited in self.of(whom) {
+        for limited in self.of(principal) {
             let standings = limited.lock().standings(limited.caps(), at);
             let name = limited.name();
             all.extend(standings.map(|standing| (limited.scope(), Arc::clone(name), standing)));
@@ -315,9 +325,10 @@ impl Limits {
         all
     }
 
-    /// Whether tokens or money of `whom` are limited, so that a request needs an estimate.
-    pub fn need_estimate(&self, whom: Whom) -> bool {
-        self.of(whom).any(|limited| limited.caps().need_estimate())
+    /// Whether tokens or money of `principal` are limited, so that a request needs an estimate.
+    pub fn need_estimate(&self, principal: Principal) -> bool {
+        self.of(principal)
+            .any(|limited| limited.caps().need_estimate())
     }
 
     /// The time zone in which days and months begin.
@@ -326,16 +337,18 @@ impl Limits {
     }
 
     /// The subjects of a request with the key at this position and the project of this name.
-    pub fn whom(&self, key: usize, project: Option<&str>) -> Whom {
+    pub fn principal(&self, key: usize, project: Option<&str>) -> Principal {
         let project = project.and_then(|project| self.projects.position(project));
-        Whom { key, project }
+        Principal { key, project }
     }
 
     /// The key, its group, its project and everyone, as far as they exist.
-    fn of(&self, whom: Whom) -> impl Iterator<Item = &Limited> {
-        let key = self.keys.get(whom.key);
+    fn of(&self, principal: Principal) -> impl Iterator<Item = &Limited> {
+        let key = self.keys.get(principal.key);
         let group = key.and_then(|key| self.groups.get(key.group()?));
-        let project = whom.project.and_then(|project| self.projects.get(project));
+        let project = principal
+            .project
+            .and_then(|project| self.projects.get(project));
         // Without a global limit nobody needs to wait for the global lock.
         let global = (!self.global.caps().is_empty()).then_some(&self.global);
         [key, group, project, global].into_iter().flatten()

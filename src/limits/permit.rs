@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::book::{Book, Share};
 use super::counter::Reserved;
-use super::whom::Used;
+use super::subject::Used;
 use crate::moment::Moment;
 
 /// The permission to be served. It lasts until it is dropped: after the last byte, in every case.
@@ -62,12 +62,12 @@ impl Drop for Permit {
 
 /// Money that is reserved for something that continues after its request has ended.
 #[derive(Debug, Default)]
-pub struct Held {
+pub struct BudgetHold {
     books: SmallVec<[Arc<Book>; 4]>,
     nano_usd: u64,
 }
 
-impl Held {
+impl BudgetHold {
     /// Reserves `nano_usd` in each of these counters.
     pub(super) fn new(books: SmallVec<[Arc<Book>; 4]>, nano_usd: u64) -> Self {
         for book in &books {
@@ -77,7 +77,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for BudgetHold {
     fn drop(&mut self) {
         for book in &self.books {
             book.lock().let_go(self.nano_usd);

@@ -12,7 +12,7 @@ use crate::outcome::{Scope, Span, Unit};
 
 /// What a Prometheus knows of use outside this process.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Elsewhere {
+pub struct ExternalSpend {
     /// The use by processes that ran on this host before.
     pub earlier: Windows,
     /// The use by other hosts.
@@ -23,7 +23,7 @@ pub struct Elsewhere {
 
 /// What this process used, for other processes to learn.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Own {
+pub struct ProcessSpend {
     /// Whose use it is.
     pub scope: Scope,
     /// The name of the key, group or project; empty for everyone.
@@ -62,10 +62,10 @@ impl Remote {
     }
 
     /// Replaces what was known of other processes by what was known at `at`.
-    pub fn learn(&mut self, elsewhere: &Elsewhere, at: SystemTime, zone: &TimeZone) {
+    pub fn learn(&mut self, external: &ExternalSpend, at: SystemTime, zone: &TimeZone) {
         self.is_told = true;
-        self.earlier = Spend::known(&elsewhere.earlier, at, zone);
-        self.others = Spend::known(&elsewhere.others, at, zone);
+        self.earlier = Spend::known(&external.earlier, at, zone);
+        self.others = Spend::known(&external.others, at, zone);
     }
 
     /// Begins a new day or month, if one has begun.
@@ -118,7 +118,9 @@ fn sum(restored: &Totals, earlier: &Totals, others: &Totals) -> Totals {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::super::{Caps, Everybody, Limit, Limits, Refusal, Report, Subject, Used, nano_usd};
+    use super::super::{
+        AllSubjects, Caps, Limit, Limits, Refusal, Report, Subject, Used, nano_usd,
+    };
     use super::*;
     use crate::moment::Moment;
     use crate::protocol::hub::usage::Usage;
@@ -143,11 +145,11 @@ mod tests {
             caps,
             group: None,
         };
-        let everybody = Everybody {
+        let all_subjects = AllSubjects {
             keys: vec![key],
-            ..Everybody::default()
+            ..AllSubjects::default()
         };
-        Limits::new(&everybody, TimeZone::UTC, None)
+        Limits::new(&all_subjects, TimeZone::UTC, None)
     }
 
     fn usd(amount: f64) -> Totals {
@@ -164,13 +166,13 @@ mod tests {
         }
     }
 
-    fn learn(limits: &Limits, elsewhere: &Elsewhere, at: SystemTime) {
-        assert!(limits.learn(Scope::Key, "team-a", elsewhere, at, Instant::now()));
+    fn learn(limits: &Limits, external: &ExternalSpend, at: SystemTime) {
+        assert!(limits.learn(Scope::Key, "team-a", external, at, Instant::now()));
     }
 
     fn spend(limits: &Limits, amount: f64, at: SystemTime) -> Result<(), Refusal> {
         let at = moment(at);
-        let mut permit = limits.admit(limits.whom(0, None), Used::default(), at)?;
+        let mut permit = limits.admit(limits.principal(0, None), Used::default(), at)?;
         let used = Used {
             usage: Usage::default(),
             nano_usd: nano_usd(amount),
@@ -181,7 +183,7 @@ mod tests {
 
     #[track_caller]
     fn check(limits: &Limits, at: SystemTime, day: f64, month: f64) {
-        let reports = limits.report(limits.whom(0, None), moment(at));
+        let reports = limits.report(limits.principal(0, None), moment(at));
         let [
             Report {
                 day: d, month: m, ..
@@ -196,21 +198,21 @@ mod tests {
     #[test]
     fn a_budget_is_of_all_hosts_together_and_the_local_part_is_exact() {
         let limits = limits(Caps::default().with(Limit::UsdPerDay, nano_usd(10.0)));
-        let elsewhere = Elsewhere {
+        let external = ExternalSpend {
             earlier: windows(1.0, 2.0),
             others: windows(7.0, 20.0),
             tokens: 0,
         };
-        learn(&limits, &elsewhere, noon());
+        learn(&limits, &external, noon());
         check(&limits, noon(), 8.0, 22.0);
         spend(&limits, 1.5, noon()).expect("it fits");
-        learn(&limits, &elsewhere, noon());
+        learn(&limits, &external, noon());
         check(&limits, noon(), 9.5, 23.5);
         spend(&limits, 0.5, noon()).expect("it fits");
         let refusal = spend(&limits, 0.0, noon()).expect_err("spent");
         assert_eq!(refusal.limit, Limit::UsdPerDay);
         assert_eq!(refusal.retry_after, Some(HOUR * 12));
-        let own: Vec<Own> = limits.own(noon()).collect();
+        let own: Vec<ProcessSpend> = limits.process_spend(noon()).collect();
         let [own] = &own[..] else { panic!("one") };
         assert_eq!(own.windows.day.nano_usd, nano_usd(2.0));
     }
@@ -220,26 +222,26 @@ mod tests {
         let limits = limits(Caps::default());
         limits.restore(Scope::Key, "team-a", &usd(5.0), &usd(6.0), noon());
         check(&limits, noon(), 5.0, 6.0);
-        let elsewhere = Elsewhere {
+        let external = ExternalSpend {
             earlier: windows(4.0, 9.0),
             others: windows(1.0, 1.0),
             tokens: 0,
         };
-        learn(&limits, &elsewhere, noon());
+        learn(&limits, &external, noon());
         check(&limits, noon(), 6.0, 10.0);
     }
 
     #[test]
     fn what_was_known_of_yesterday_says_nothing_of_today() {
         let limits = limits(Caps::default());
-        let elsewhere = Elsewhere {
+        let external = ExternalSpend {
             others: windows(7.0, 20.0),
-            ..Elsewhere::default()
+            ..ExternalSpend::default()
         };
-        learn(&limits, &elsewhere, noon());
+        learn(&limits, &external, noon());
         check(&limits, noon() + HOUR * 12, 0.0, 20.0);
         // The answer was requested before midnight and comes after it.
-        learn(&limits, &elsewhere, noon() + HOUR * 11);
+        learn(&limits, &external, noon() + HOUR * 11);
         check(&limits, noon() + HOUR * 12, 0.0, 20.0);
         check(&limits, noon() + HOUR * 24 * 21, 0.0, 0.0);
     }
@@ -247,11 +249,11 @@ mod tests {
     #[test]
     fn tokens_of_others_fill_the_minute() {
         let limits = limits(Caps::default().with(Limit::Tokens, 100));
-        let elsewhere = Elsewhere {
+        let external = ExternalSpend {
             tokens: 100,
-            ..Elsewhere::default()
+            ..ExternalSpend::default()
         };
-        learn(&limits, &elsewhere, noon());
+        learn(&limits, &external, noon());
         let refusal = spend(&limits, 0.0, noon()).expect_err("used");
         assert_eq!(refusal.limit, Limit::Tokens);
     }
@@ -262,11 +264,11 @@ mod tests {
         let unknown = limits.learn(
             Scope::Group,
             "research",
-            &Elsewhere::default(),
+            &ExternalSpend::default(),
             noon(),
             Instant::now(),
         );
         assert!(!unknown);
-        assert_eq!(limits.own(noon()).count(), 0);
+        assert_eq!(limits.process_spend(noon()).count(), 0);
     }
 }

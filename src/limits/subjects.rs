@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::book::{Book, Locked};
 use super::counter::{Counter, Reserved};
 use super::refusal::Refusal;
-use super::whom::Subject;
+use super::subject::Subject;
 use crate::outcome::{Caps, Limit, Scope};
 
 /// Keys, groups or projects, by position and by name.

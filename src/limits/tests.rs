@@ -23,16 +23,16 @@ fn subject(name: &str, caps: Caps, group: Option<usize>) -> Subject {
     }
 }
 
-fn whom(key: usize) -> Whom {
-    Whom { key, project: None }
+fn principal(key: usize) -> Principal {
+    Principal { key, project: None }
 }
 
 fn alone(caps: Caps) -> Limits {
-    let everybody = Everybody {
+    let all_subjects = AllSubjects {
         keys: vec![subject("team-a", caps, None)],
-        ..Everybody::default()
+        ..AllSubjects::default()
     };
-    Limits::new(&everybody, TimeZone::UTC, None)
+    Limits::new(&all_subjects, TimeZone::UTC, None)
 }
 
 fn used(tokens: u64, usd: f64) -> Used {
@@ -63,7 +63,7 @@ fn of_two_hundred_parallel_clients_exactly_as_many_pass_as_may() {
             .map(|_| {
                 scope.spawn(|| {
                     (0..5)
-                        .filter(|_| limits.admit(whom(0), Used::default(), at(now)).is_ok())
+                        .filter(|_| limits.admit(principal(0), Used::default(), at(now)).is_ok())
                         .count()
                 })
             })
@@ -84,7 +84,7 @@ fn in_no_minute_more_requests_pass_than_may() {
         .map(|tick| Duration::from_millis(100) * tick)
         .filter(|time| {
             limits
-                .admit(whom(0), Used::default(), at(start + *time))
+                .admit(principal(0), Used::default(), at(start + *time))
                 .is_ok()
         })
         .collect();
@@ -98,9 +98,13 @@ fn in_no_minute_more_requests_pass_than_may() {
 fn a_refusal_says_whose_which_and_when() {
     let now = Instant::now();
     let limits = alone(Caps::default().with(Limit::Requests, 1));
-    drop(limits.admit(whom(0), Used::default(), at(now)).unwrap());
+    drop(
+        limits
+            .admit(principal(0), Used::default(), at(now))
+            .unwrap(),
+    );
     let said = expect(
-        limits.admit(whom(0), Used::default(), at(now + SECOND)),
+        limits.admit(principal(0), Used::default(), at(now + SECOND)),
         Limit::Requests,
         Some(60),
     );
@@ -110,9 +114,11 @@ fn a_refusal_says_whose_which_and_when() {
     );
 
     let limits = alone(Caps::default().with(Limit::Concurrency, 1));
-    let held = limits.admit(whom(0), Used::default(), at(now)).unwrap();
+    let held = limits
+        .admit(principal(0), Used::default(), at(now))
+        .unwrap();
     let said = expect(
-        limits.admit(whom(0), Used::default(), at(now)),
+        limits.admit(principal(0), Used::default(), at(now)),
         Limit::Concurrency,
         None,
     );
@@ -121,14 +127,14 @@ fn a_refusal_says_whose_which_and_when() {
         "key `team-a` has its 1 concurrent requests in flight; try again when one of them has ended"
     );
     drop(held);
-    assert!(limits.admit(whom(0), Used::default(), at(now)).is_ok());
+    assert!(limits.admit(principal(0), Used::default(), at(now)).is_ok());
 }
 
 #[test]
 fn tokens_are_reserved_and_then_settled() {
     let now = Instant::now();
     let limits = alone(Caps::default().with(Limit::Tokens, 1000));
-    let ask = |tokens| limits.admit(whom(0), used(tokens, 0.0), at(now));
+    let ask = |tokens| limits.admit(principal(0), used(tokens, 0.0), at(now));
     let mut first = ask(800).unwrap();
     expect(ask(300), Limit::Tokens, Some(61));
     first.settle(&used(200, 0.0), at(now));
@@ -148,9 +154,12 @@ fn what_is_never_settled_is_given_back() {
     );
     let estimate = used(1000, 1.0);
     for _ in 0..5 {
-        drop(limits.admit(whom(0), estimate, at(now)).unwrap());
+        drop(limits.admit(principal(0), estimate, at(now)).unwrap());
     }
-    assert_eq!(limits.report(whom(0), at(now))[0].day, Totals::default());
+    assert_eq!(
+        limits.report(principal(0), at(now))[0].day,
+        Totals::default()
+    );
 }
 
 #[test]
@@ -160,7 +169,7 @@ fn budgets_hold_until_the_day_or_month_ends_and_count_what_is_in_flight() {
         .with(Limit::UsdPerDay, nano_usd(10.0))
         .with(Limit::UsdPerMonth, nano_usd(12.0));
     let limits = alone(caps);
-    let ask = |usd: f64, wall| limits.admit(whom(0), used(0, usd), Moment { now, wall });
+    let ask = |usd: f64, wall| limits.admit(principal(0), used(0, usd), Moment { now, wall });
     let mut first = ask(6.0, wall()).unwrap();
     let said = expect(ask(6.0, wall()), Limit::UsdPerDay, None);
     assert_eq!(
@@ -200,7 +209,7 @@ fn a_first_request_larger_than_the_whole_budget_is_refused() {
     let limits = alone(Caps::default().with(Limit::UsdPerDay, nano_usd(0.5)));
     let ask = |usd: f64| {
         let estimate = used(0, usd);
-        limits.admit(whom(0), estimate, at(now))
+        limits.admit(principal(0), estimate, at(now))
     };
     let said = expect(ask(0.61), Limit::UsdPerDay, Some(12 * 3600));
     assert_eq!(
@@ -220,7 +229,7 @@ fn a_first_request_larger_than_the_whole_budget_is_refused() {
     );
     let unlimited = alone(Caps::default());
     assert_eq!(unlimited.budgets(wall()).count(), 0);
-    assert!(!unlimited.need_estimate(whom(0)) && limits.need_estimate(whom(0)));
+    assert!(!unlimited.need_estimate(principal(0)) && limits.need_estimate(principal(0)));
 }
 
 #[test]
@@ -235,48 +244,56 @@ fn a_request_refused_by_one_limit_counts_for_none() {
         Caps::default().with(Limit::Requests, 3),
         None,
     )];
-    let everybody = Everybody {
+    let all_subjects = AllSubjects {
         keys: keys.to_vec(),
         groups: groups.to_vec(),
         projects: Vec::new(),
         global: Caps::default().with(Limit::Requests, 100),
     };
-    let limits = Limits::new(&everybody, TimeZone::UTC, None);
+    let limits = Limits::new(&all_subjects, TimeZone::UTC, None);
     for key in [0, 1, 1] {
-        drop(limits.admit(whom(key), Used::default(), at(now)).unwrap());
+        drop(
+            limits
+                .admit(principal(key), Used::default(), at(now))
+                .unwrap(),
+        );
     }
     for _ in 0..20 {
-        let refusal = limits.admit(whom(0), Used::default(), at(now)).unwrap_err();
+        let refusal = limits
+            .admit(principal(0), Used::default(), at(now))
+            .unwrap_err();
         assert_eq!((refusal.scope, &*refusal.name), (Scope::Group, "research"));
     }
-    let report = limits.report(whom(0), at(now));
+    let report = limits.report(principal(0), at(now));
     assert_eq!(
         (report[0].standings[0].used, report[1].standings[0].used),
         (1.0, 3.0)
     );
-    let tightest = limits.tightest(whom(0), Limit::Requests, at(now)).unwrap();
+    let tightest = limits
+        .tightest(principal(0), Limit::Requests, at(now))
+        .unwrap();
     assert_eq!((tightest.cap, tightest.remaining), (3.0, 0.0));
-    assert_eq!(limits.tightest(whom(0), Limit::Tokens, at(now)), None);
+    assert_eq!(limits.tightest(principal(0), Limit::Tokens, at(now)), None);
 }
 
 #[test]
 fn a_project_limits_requests_of_every_key_that_are_for_it() {
     let now = Instant::now();
     let two = Caps::default().with(Limit::Requests, 2);
-    let everybody = Everybody {
+    let all_subjects = AllSubjects {
         keys: vec![
             subject("a", Caps::default(), None),
             subject("b", Caps::default(), None),
         ],
         projects: vec![subject("moon", two, None)],
-        ..Everybody::default()
+        ..AllSubjects::default()
     };
-    let limits = Limits::new(&everybody, TimeZone::UTC, None);
+    let limits = Limits::new(&all_subjects, TimeZone::UTC, None);
     for key in [0, 1] {
-        let moon = limits.whom(key, Some("moon"));
+        let moon = limits.principal(key, Some("moon"));
         drop(limits.admit(moon, Used::default(), at(now)).unwrap());
     }
-    let moon = limits.whom(0, Some("moon"));
+    let moon = limits.principal(0, Some("moon"));
     let refusal = limits.admit(moon, Used::default(), at(now));
     let refusal = refusal.expect_err("used");
     assert_eq!((refusal.scope, &*refusal.name), (Scope::Project, "moon"));
@@ -285,10 +302,10 @@ fn a_project_limits_requests_of_every_key_that_are_for_it() {
             .to_string()
             .starts_with("project `moon` has used its 2 requests")
     );
-    for other in [limits.whom(0, None), limits.whom(0, Some("mars"))] {
+    for other in [limits.principal(0, None), limits.principal(0, Some("mars"))] {
         drop(limits.admit(other, Used::default(), at(now)).unwrap());
     }
-    let next = Limits::new(&everybody, TimeZone::UTC, Some(&limits));
+    let next = Limits::new(&all_subjects, TimeZone::UTC, Some(&limits));
     assert!(next.admit(moon, Used::default(), at(now)).is_err());
     let scopes: Vec<Scope> = next
         .report(moon, at(now))
@@ -303,30 +320,35 @@ fn counters_survive_a_reload_by_name() {
     let now = Instant::now();
     let caps = Caps::default().with(Limit::Requests, 1);
     let limits = alone(caps);
-    let mut held = limits.admit(whom(0), Used::default(), at(now)).unwrap();
+    let mut held = limits
+        .admit(principal(0), Used::default(), at(now))
+        .unwrap();
     let keys = [
         subject("other", caps, None),
         subject("team-a", caps.with(Limit::Concurrency, 1), None),
     ];
-    let everybody = Everybody {
+    let all_subjects = AllSubjects {
         keys: keys.to_vec(),
-        ..Everybody::default()
+        ..AllSubjects::default()
     };
-    let next = Limits::new(&everybody, TimeZone::UTC, Some(&limits));
+    let next = Limits::new(&all_subjects, TimeZone::UTC, Some(&limits));
     expect(
-        next.admit(whom(1), Used::default(), at(now)),
+        next.admit(principal(1), Used::default(), at(now)),
         Limit::Concurrency,
         None,
     );
     held.settle(&used(7, 1.0), at(now));
     drop(held);
     expect(
-        next.admit(whom(1), Used::default(), at(now)),
+        next.admit(principal(1), Used::default(), at(now)),
         Limit::Requests,
         Some(61),
     );
-    assert!(next.admit(whom(0), Used::default(), at(now)).is_ok());
-    assert_eq!(next.report(whom(1), at(now))[0].day.nano_usd, nano_usd(1.0));
+    assert!(next.admit(principal(0), Used::default(), at(now)).is_ok());
+    assert_eq!(
+        next.report(principal(1), at(now))[0].day.nano_usd,
+        nano_usd(1.0)
+    );
 }
 
 #[test]
@@ -341,7 +363,7 @@ fn what_is_known_from_before_a_restart_counts() {
     assert!(!limits.restore(Scope::Key, "nobody", &known, &known, wall()));
     let days = 20 * 86_400 + 12 * 3600;
     expect(
-        limits.admit(whom(0), Used::default(), at(now)),
+        limits.admit(principal(0), Used::default(), at(now)),
         Limit::UsdPerMonth,
         Some(days),
     );
@@ -359,7 +381,7 @@ fn followed(caps: Caps, before: impl FnOnce(&Limits)) -> (Limits, HandoverLog, L
 }
 
 fn spent(limits: &Limits) -> f64 {
-    limits.report(whom(0), at(Instant::now()))[0].day.usd()
+    limits.report(principal(0), at(Instant::now()))[0].day.usd()
 }
 
 #[test]
@@ -368,7 +390,7 @@ fn a_process_that_follows_knows_what_was_used_and_what_still_is() {
         .with(Limit::Concurrency, 2)
         .with(Limit::UsdPerDay, nano_usd(10.0));
     let now = Instant::now();
-    let admit = |limits: &Limits| limits.admit(whom(0), Used::default(), at(now));
+    let admit = |limits: &Limits| limits.admit(principal(0), Used::default(), at(now));
     let mut running = None;
     let (old, mut handover_log, new) = followed(caps, |old| {
         let mut permit = admit(old).expect("it fits");
@@ -401,7 +423,7 @@ fn a_process_that_follows_knows_what_was_used_and_what_still_is() {
 fn what_a_ledger_knows_already_is_not_added_again() {
     let (_, _, new) = followed(Caps::default(), |old| {
         let mut permit = old
-            .admit(whom(0), Used::default(), at(Instant::now()))
+            .admit(principal(0), Used::default(), at(Instant::now()))
             .expect("it fits");
         permit.settle(&used(0, 5.0), at(Instant::now()));
     });
@@ -425,9 +447,9 @@ fn a_process_that_vanishes_keeps_no_place() {
     let now = Instant::now();
     let mut running = None;
     let (_old, _, new) = followed(caps, |old| {
-        running = old.admit(whom(0), Used::default(), at(now)).ok();
+        running = old.admit(principal(0), Used::default(), at(now)).ok();
     });
-    assert!(new.admit(whom(0), Used::default(), at(now)).is_err());
+    assert!(new.admit(principal(0), Used::default(), at(now)).is_err());
     new.alone();
-    assert!(new.admit(whom(0), Used::default(), at(now)).is_ok());
+    assert!(new.admit(principal(0), Used::default(), at(now)).is_ok());
 }

@@ -66,7 +66,7 @@ pub enum Effect {
 
 /// The effect on the account of a failure at an endpoint other than generation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Aside {
+pub enum VendorEffect {
     /// The same as for a generation request.
     Same,
     /// This kind of endpoint is limited for the account.
@@ -74,7 +74,7 @@ pub enum Aside {
     /// This kind of endpoint is limited for the account, without a stated end.
     LimitedBlind,
     /// None: a problem of one endpoint does not concern the others.
-    Nobody,
+    Nothing,
 }
 
 /// The properties of one class.
@@ -87,7 +87,7 @@ struct Row {
     kind: ErrorKind,
     next: Next,
     effect: Effect,
-    aside: Aside,
+    vendor_effect: VendorEffect,
     /// Whether the failure may have been chance, if nothing states how long it lasts.
     is_soft: bool,
     /// Whether an operator has to fix it: limits and overload end by themselves, and are frequent.
@@ -106,7 +106,7 @@ const UPSTREAM: Row = Row {
     kind: ErrorKind::BadGateway,
     next: Next::Elsewhere,
     effect: Effect::Strike,
-    aside: Aside::Nobody,
+    vendor_effect: VendorEffect::Nothing,
     is_soft: true,
     is_alarming: true,
     hint: "the upstream failed; look at its own status",
@@ -120,7 +120,7 @@ const CLIENT: Row = Row {
     kind: ErrorKind::InvalidRequest,
     next: Next::Stop,
     effect: Effect::Well,
-    aside: Aside::Same,
+    vendor_effect: VendorEffect::Same,
     is_soft: false,
     is_alarming: false,
     ..UPSTREAM
@@ -131,7 +131,7 @@ const THROTTLED: Row = Row {
     name: "throttled",
     kind: ErrorKind::RateLimit,
     effect: Effect::Bench,
-    aside: Aside::Limited,
+    vendor_effect: VendorEffect::Limited,
     is_soft: false,
     is_alarming: false,
     hint: "the upstream limits the rate; lower the account's `limits` or add accounts",
@@ -146,7 +146,7 @@ const ROWS: [Row; 12] = [
         class: FailureClass::Auth,
         name: "auth",
         effect: Effect::Bench,
-        aside: Aside::Same,
+        vendor_effect: VendorEffect::Same,
         is_soft: false,
         hint: "the upstream refuses the credential; check the account's key and what it may use",
         ..UPSTREAM
@@ -172,7 +172,7 @@ const ROWS: [Row; 12] = [
         kind: ErrorKind::Overloaded,
         next: Next::ElsewhereOrInPlace,
         effect: Effect::BackOff,
-        aside: Aside::LimitedBlind,
+        vendor_effect: VendorEffect::LimitedBlind,
         is_alarming: false,
         hint: "the upstream is overloaded; add another provider",
         exhausted: "every upstream that could serve this is overloaded",
@@ -209,7 +209,7 @@ const ROWS: [Row; 12] = [
     Row {
         class: FailureClass::Transport,
         name: "transport",
-        aside: Aside::Same,
+        vendor_effect: VendorEffect::Same,
         exhausted: "no upstream that could serve this can be reached",
         failed: "the upstream could not be reached; try again",
         ..UPSTREAM
@@ -266,8 +266,8 @@ impl FailureClass {
     }
 
     /// The effect on the account, if the failure comes from an endpoint other than generation.
-    pub const fn aside(self) -> Aside {
-        self.row().aside
+    pub const fn vendor_effect(self) -> VendorEffect {
+        self.row().vendor_effect
     }
 
     /// Whether the failure may have been chance, if nothing states how long it lasts.

@@ -13,7 +13,7 @@ use super::hints;
 use super::quota;
 use crate::outcome::{Cause, FailureClass};
 use crate::protocol::UpstreamDialect;
-use crate::protocol::error::{self, ErrorKind, ParsedError, Told, WireError};
+use crate::protocol::error::{self, ErrorKind, Indication, ParsedError, WireError};
 
 /// What an upstream reported beside the kind of its error.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ pub struct Hints<'a> {
     /// In Unix seconds.
     resets_at: Option<u64>,
     quota_ids: &'a [String],
-    told: Told,
+    indication: Indication,
     is_json: bool,
     /// Whether a date in the message is taken into account.
     has_date: bool,
@@ -41,7 +41,7 @@ impl<'a> Hints<'a> {
             retry_after: error.retry_after,
             resets_at: error.resets_at,
             quota_ids: &error.quota_ids,
-            told: error.told,
+            indication: error.indication,
             is_json: error.is_json,
             has_date: true,
         }
@@ -56,7 +56,7 @@ impl<'a> Hints<'a> {
             retry_after: None,
             resets_at: None,
             quota_ids: &[],
-            told: Told::Status,
+            indication: Indication::Status,
             is_json: false,
             has_date: true,
         }
@@ -71,7 +71,7 @@ impl<'a> Hints<'a> {
             retry_after: said.retry_after,
             resets_at: None,
             quota_ids: &[],
-            told: Told::of_event(said),
+            indication: Indication::of_event(said),
             is_json: true,
             has_date: true,
         }
@@ -124,15 +124,15 @@ pub fn classify(
 
 fn as_told(kind: ErrorKind, hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> Failure {
     let failure = meaning(kind, hints, headers, wall);
-    let doubt = match hints.told {
-        Told::Status | Told::Code => None,
-        Told::Words(phrase) => Some(failure.as_doubt(phrase)),
-        Told::Phrase(phrase, otherwise) => {
+    let doubt = match hints.indication {
+        Indication::Status | Indication::Code => None,
+        Indication::Words(phrase) => Some(failure.as_doubt(phrase)),
+        Indication::Phrase(phrase, otherwise) => {
             Some(meaning(otherwise, hints, headers, wall).as_doubt(phrase))
         }
     };
     Failure {
-        is_named: hints.told != Told::Status,
+        is_named: hints.indication != Indication::Status,
         doubt,
         ..failure
     }

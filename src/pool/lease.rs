@@ -25,7 +25,7 @@ pub struct Lease {
     /// The name of the shared limit that the request falls under: the class of its model, or the kind of endpoint.
     class: Arc<str>,
     /// Whether the request is for an endpoint other than generation. Its outcome says nothing about generation.
-    aside: bool,
+    is_vendor_call: bool,
     generation: u64,
     began: Instant,
     passes: Passes,
@@ -48,7 +48,7 @@ pub(super) struct LeaseTarget {
     /// The name of the shared limit that the request falls under.
     pub class: Arc<str>,
     /// Whether the request is for an endpoint other than generation.
-    pub aside: bool,
+    pub is_vendor_call: bool,
     /// The generation of the configuration.
     pub generation: u64,
 }
@@ -86,7 +86,7 @@ impl Lease {
             account: target.account,
             endpoint: target.endpoint,
             class: target.class,
-            aside: target.aside,
+            is_vendor_call: target.is_vendor_call,
             generation: target.generation,
             began: now,
             passes: Passes::default(),
@@ -121,7 +121,7 @@ impl Lease {
             return;
         }
         self.is_well();
-        if !self.aside {
+        if !self.is_vendor_call {
             let took = now.saturating_duration_since(self.began);
             self.account.state().measure(took, now);
         }
@@ -134,7 +134,7 @@ impl Lease {
             return;
         }
         self.committed(now);
-        if !self.aside {
+        if !self.is_vendor_call {
             self.endpoint.gate().complete();
         }
     }
@@ -201,8 +201,8 @@ impl Lease {
     fn is_well(&self) {
         self.endpoint_is_well();
         let mut state = self.account.state();
-        if self.aside {
-            state.head_aside(&self.class, self.began);
+        if self.is_vendor_call {
+            state.vendor_head(&self.class, self.began);
             return;
         }
         if self.spared {
@@ -212,7 +212,7 @@ impl Lease {
     }
 
     fn endpoint_is_well(&self) {
-        if self.aside {
+        if self.is_vendor_call {
             return;
         }
         let mut gate = self.endpoint.gate();
@@ -284,7 +284,7 @@ impl Lease {
             return;
         }
         // The account refused because of its limits, so its credential is valid.
-        if !self.aside {
+        if !self.is_vendor_call {
             state.credential_works(self.began);
         }
         let of_class = failure.scope == Scope::AccountModel;

@@ -36,10 +36,10 @@ mod roster;
 mod select;
 mod shadow;
 mod spare;
+mod spare_slot;
 mod state;
 pub mod status;
 mod strategy;
-mod turn;
 mod unbooked;
 mod want;
 mod windows_table;
@@ -200,21 +200,21 @@ impl Pool {
     }
 
     /// Remembers that the object of this name (a file, a batch, a container) lives at the account of `lease`.
-    pub fn bind_thing(&self, name: &str, lease: &Lease, now: Instant) {
-        self.responses.bind_thing(name, lease.hash(), now);
+    pub fn bind_object(&self, name: &str, lease: &Lease, now: Instant) {
+        self.responses.bind_object(name, lease.hash(), now);
     }
 
     /// Remembers the same by the name of the account, from a record that was written earlier.
-    pub fn recall_thing(&self, name: &str, account: &str, now: Instant) {
+    pub fn recall_object(&self, name: &str, account: &str, now: Instant) {
         self.responses
-            .bind_thing(name, affinity::hash(account.as_bytes()), now);
+            .bind_object(name, affinity::hash(account.as_bytes()), now);
     }
 
     /// The first of these names that is known to live at an account.
     pub fn held(&self, names: impl Iterator<Item = String>, now: Instant) -> Option<String> {
         let mut names = names;
         let holds = |name: &String| self.responses.account(name, now).is_some();
-        self.responses.has_things().then(|| names.find(holds))?
+        self.responses.has_objects().then(|| names.find(holds))?
     }
 
     /// Records what an active health check found. The positions are those in the configuration.

@@ -12,14 +12,14 @@ pub struct Responses {
     made: Memory<(u64, Instant)>,
     /// Whether the map also holds names of other objects (files, batches, containers). Only then are requests searched
     /// for names.
-    things: Arc<AtomicBool>,
+    objects: Arc<AtomicBool>,
 }
 
 impl Default for Responses {
     fn default() -> Self {
         Self {
             made: Memory::new(CAPACITY),
-            things: Arc::default(),
+            objects: Arc::default(),
         }
     }
 }
@@ -44,19 +44,19 @@ impl Responses {
             let at = now.checked_sub(*ago).unwrap_or(now);
             self.made.insert(*id, (*account, at));
             // The memo does not say what an entry is about, so it may be such an object.
-            self.things.store(true, Ordering::Relaxed);
+            self.objects.store(true, Ordering::Relaxed);
         }
     }
 
     /// Remembers the account (its hash) of a file, a batch, a container or a similar object.
-    pub(super) fn bind_thing(&self, name: &str, account: u64, now: Instant) {
-        self.things.store(true, Ordering::Relaxed);
+    pub(super) fn bind_object(&self, name: &str, account: u64, now: Instant) {
+        self.objects.store(true, Ordering::Relaxed);
         self.bind(name, account, now);
     }
 
     /// Whether the map holds names of such objects.
-    pub(super) fn has_things(&self) -> bool {
-        self.things.load(Ordering::Relaxed)
+    pub(super) fn has_objects(&self) -> bool {
+        self.objects.load(Ordering::Relaxed)
     }
 
     /// Remembers the account (its hash) that made the response.

@@ -282,7 +282,7 @@ impl Pool {
             account: Arc::clone(&slot.live),
             endpoint: Arc::clone(live),
             class: want.class(&model).into(),
-            aside: want.aside.is_some(),
+            is_vendor_call: want.vendor_family.is_some(),
             generation: self.generation,
         };
         let booking = Booking {

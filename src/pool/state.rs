@@ -8,7 +8,7 @@ use super::level::Level;
 use super::memo::AccountMemo;
 use super::passage::{Closed, Pass};
 use super::quota::{Readings, Standing, WindowStatus, Windows};
-use super::turn::Turn;
+use super::spare_slot::SpareSlot;
 use crate::config::AccountLimits;
 use crate::limits::window::Minute;
 
@@ -28,7 +28,7 @@ pub(super) struct AccountState {
     /// Smoothed time to the first byte, in seconds.
     first_byte: Option<f64>,
     last_head: Option<Instant>,
-    spare: Turn,
+    spare: SpareSlot,
     failures: Failures,
 }
 
@@ -300,7 +300,7 @@ impl AccountState {
     }
 
     /// A good head came from an endpoint other than generation: only that kind is known to work.
-    pub(super) fn head_aside(&mut self, class: &str, began: Instant) {
+    pub(super) fn vendor_head(&mut self, class: &str, began: Instant) {
         if let Some(model) = self.known_model(class) {
             model.gate.head(began);
         }

@@ -94,7 +94,7 @@ impl Pool {
             account: Arc::clone(&slot.live),
             endpoint: Arc::clone(slot.endpoints.get(endpoint)?),
             class: want.class(&model).into(),
-            aside: want.aside.is_some(),
+            is_vendor_call: want.vendor_family.is_some(),
             generation: self.generation,
         };
         Some(Pick {

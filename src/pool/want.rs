@@ -23,7 +23,7 @@ pub struct Want<'a> {
     pub model: &'a str,
     /// The kind of endpoint, when the request is not for generation; its outcome counts for that kind alone. `None` =
     /// the request is for generation.
-    pub aside: Option<&'a str>,
+    pub vendor_family: Option<&'a str>,
     /// The dialect that the upstream must speak; `None` = any.
     pub dialect: Option<UpstreamDialect>,
     /// The dialects that cannot express the request. An account that speaks no other dialect is excluded.
@@ -53,7 +53,7 @@ impl<'a> Want<'a> {
     /// The name of the shared limit that this request falls under: the class of its model as the upstream names it, or
     /// the kind of endpoint.
     pub(super) fn class(&self, upstream: &'a str) -> &'a str {
-        self.aside.unwrap_or_else(|| model_class(upstream))
+        self.vendor_family.unwrap_or_else(|| model_class(upstream))
     }
 }
 

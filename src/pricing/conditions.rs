@@ -1,5 +1,5 @@
 //! What service tiers, regions and tools do to a price: the catalogue's terms, and before them what an entry of the configuration says.
-use super::tiers::{Own, Tier};
+use super::tiers::{Tier, TierRates};
 use crate::catalog::{Fees, Terms};
 use crate::config::PriceTerms;
 
@@ -38,8 +38,8 @@ impl<'a> Conditions<'a> {
     }
 
     /// The prices of a tier that has its own.
-    pub(super) fn own_tier(&self, name: Option<&str>) -> Option<&'a Own> {
-        Tier::named(self.tiers, name)?.own()
+    pub(super) fn tier_rates(&self, name: Option<&str>) -> Option<&'a TierRates> {
+        Tier::named(self.tiers, name)?.rates()
     }
 
     /// The factor of a region; 1 when it has none.

@@ -21,7 +21,7 @@ use tiers::{Length, Paid, Tier};
 
 pub use conditions::Conditions;
 pub use tiers::Thresholds;
-pub use units::Sold;
+pub use units::UnitQuote;
 
 /// The prices of the catalogue under those of the configuration. Immutable but for a bounded memo of lookups.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub struct Quote<'a> {
     /// What sound and pictures cost.
     pub media: MediaRates,
     /// What is sold by something else than tokens.
-    pub units: Sold<'a>,
+    pub units: UnitQuote<'a>,
     /// What else its vendor bills, and how.
     pub terms: Conditions<'a>,
     /// Where the price comes from, for people.
@@ -73,7 +73,7 @@ impl Quote<'_> {
 
     /// By the length of the whole prompt, and by the service tier.
     fn paid(&self, length: Length, tier: Option<&str>) -> Paid {
-        let Some(own) = self.terms.own_tier(tier) else {
+        let Some(own) = self.terms.tier_rates(tier) else {
             let long = length.of(self.long);
             return Paid {
                 rates: long.map_or(self.rates, |long| long.rates),
@@ -102,7 +102,7 @@ impl Quote<'_> {
     fn thresholds(&self, tier: Option<&str>) -> Thresholds<'_> {
         let own = self
             .terms
-            .own_tier(tier)
+            .tier_rates(tier)
             .and_then(|own| own.long.as_deref());
         own.map_or(self.long, Thresholds::of)
     }
@@ -151,7 +151,7 @@ impl Quote<'_> {
 
 /// What a request asks for, before it is known what it gets.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Asked<'a> {
+pub struct RequestedUsage<'a> {
     /// The tokens and pieces that it may take.
     pub usage: Usage,
     /// The searches that it allows, and the pictures that it wants.
@@ -196,11 +196,11 @@ impl PriceTable {
     /// USD for what a request may become: by its tokens or by its pieces, whichever costs more, and the fees of the
     /// tools that the vendor runs for it. It may get the tier that it asks for or the ordinary one, whichever costs
     /// more. `None` = no price is known.
-    pub fn most(&self, model: &str, asked: &Asked<'_>) -> Option<f64> {
+    pub fn most(&self, model: &str, requested: &RequestedUsage<'_>) -> Option<f64> {
         let quote = self.quote(model)?;
-        let (usage, extras) = (&asked.usage, &asked.extras);
+        let (usage, extras) = (&requested.usage, &requested.extras);
         let ordinary = quote.cost(usage, None, None);
-        let by_token = ordinary.max(quote.cost(usage, asked.tier, asked.region));
+        let by_token = ordinary.max(quote.cost(usage, requested.tier, requested.region));
         let by_unit = quote.units.cost(&usage.units, &extras.picture);
         let usd = by_unit.map_or(by_token, |usd| usd.max(by_token));
         Some(usd + quote.terms.fees().cost(&extras.tools))
@@ -312,7 +312,7 @@ impl Override {
                 let own = MediaRates::from(&self.price.terms.media);
                 own.or(&table.unwrap_or(MediaRates::TEXT))
             },
-            units: Sold::new(
+            units: UnitQuote::new(
                 known.map_or(&UnitRates::NONE, |known| &known.units),
                 Some(&self.price.terms.units),
             ),
@@ -340,7 +340,7 @@ fn quote<'a>(priced: Priced) -> Quote<'a> {
         rates: price.rates,
         long: Thresholds::of(price.long.as_slice()),
         media: price.media,
-        units: Sold::new(&price.units, None),
+        units: UnitQuote::new(&price.units, None),
         terms: Conditions::of_table(price.terms),
         source: priced.source.text,
     }
@@ -933,20 +933,20 @@ mod tests {
         assert_eq!(bill("whisper-1", spoken, None, "", ""), None);
         assert_eq!(bill("gpt-5", Usage::default(), None, "", ""), Some(0.0));
         // Before it is known how it will be stated, the dearer counts.
-        let asked = Asked {
+        let requested = RequestedUsage {
             usage: of([1, 0, 0, 0], 10),
-            ..Asked::default()
+            ..RequestedUsage::default()
         };
-        assert_eq!(prices.most("gpt-image-1", &asked), Some(0.042));
-        assert_eq!(prices.most("gpt-5", &asked), Some(12.5e-6));
+        assert_eq!(prices.most("gpt-image-1", &requested), Some(0.042));
+        assert_eq!(prices.most("gpt-5", &requested), Some(12.5e-6));
         // A tier that is asked for may be refused: the ordinary price counts where it is higher.
-        let on = |tier| Asked {
+        let on = |tier| RequestedUsage {
             tier: Some(tier),
-            ..asked
+            ..requested
         };
         assert_eq!(prices.most("gpt-5", &on("flex")), Some(12.5e-6));
         assert_eq!(prices.most("gpt-5", &on("priority")), Some(25e-6));
-        let mut searches = asked;
+        let mut searches = requested;
         searches.extras.tools.web_searches = 2;
         assert_eq!(prices.most("gpt-5", &searches), Some(0.02 + 12.5e-6));
     }

@@ -68,12 +68,12 @@ pub struct Tier {
 #[derive(Debug)]
 enum Worth {
     Factor(f64),
-    Own(Box<Own>),
+    Rates(Box<TierRates>),
 }
 
 /// Prices of a tier that are no one factor of the ordinary ones.
 #[derive(Debug)]
-pub(super) struct Own {
+pub(super) struct TierRates {
     /// Of the input: what is sold by the piece costs so much of its ordinary price.
     factor: f64,
     /// US dollars per million tokens.
@@ -89,7 +89,7 @@ impl Tier {
     pub(super) fn of_entry((name, price): &(String, TierPrice), ordinary: &Rates) -> Self {
         let worth = match price {
             TierPrice::Factor(factor) => Worth::Factor(*factor),
-            TierPrice::Own(own) => Worth::Own(Box::new(Own::new(own, ordinary))),
+            TierPrice::Own(own) => Worth::Rates(Box::new(TierRates::new(own, ordinary))),
         };
         Self {
             name: name.clone(),
@@ -106,20 +106,20 @@ impl Tier {
     pub(super) fn factor(&self) -> f64 {
         match &self.worth {
             Worth::Factor(factor) => *factor,
-            Worth::Own(own) => own.factor,
+            Worth::Rates(own) => own.factor,
         }
     }
 
     /// Its own prices, if it has any.
-    pub(super) fn own(&self) -> Option<&Own> {
+    pub(super) fn rates(&self) -> Option<&TierRates> {
         match &self.worth {
             Worth::Factor(_) => None,
-            Worth::Own(own) => Some(own),
+            Worth::Rates(own) => Some(own),
         }
     }
 }
 
-impl Own {
+impl TierRates {
     fn new(price: &OwnPrices, ordinary: &Rates) -> Self {
         let input = price.input.unwrap_or(ordinary.input);
         let factor = if ordinary.input > 0.0 {

@@ -5,12 +5,12 @@ use crate::protocol::hub::units::{Picture, Units, Word};
 
 /// The unit prices of one model: what the configuration says, else what the table says.
 #[derive(Clone, Copy, Debug)]
-pub struct Sold<'a> {
+pub struct UnitQuote<'a> {
     table: &'static UnitRates,
     own: Option<&'a UnitPrices>,
 }
 
-impl<'a> Sold<'a> {
+impl<'a> UnitQuote<'a> {
     pub(super) const fn new(table: &'static UnitRates, own: Option<&'a UnitPrices>) -> Self {
         Self { table, own }
     }
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_picture_costs_what_its_quality_and_size_cost() {
-        let sold = Sold::new(&TABLE, None);
+        let quote = UnitQuote::new(&TABLE, None);
         let two = Units {
             images: 2,
             ..Units::NONE
@@ -148,7 +148,7 @@ mod tests {
             ("standard", "1024x1792", 0.162),
             ("hd", "1024X1792", 0.24),
         ] {
-            let cost = sold.cost(&two, &picture(quality, size)).expect("a price");
+            let cost = quote.cost(&two, &picture(quality, size)).expect("a price");
             assert!((cost - usd).abs() < 1e-12, "{quality} {size}: {cost}");
         }
     }
@@ -171,7 +171,7 @@ mod tests {
             (Some(&own), "1280x720", Some(2.0)),
             (Some(&own), "1024x1792", None),
         ] {
-            let cost = Sold::new(&TABLE, own).cost(&two, &picture("", size));
+            let cost = UnitQuote::new(&TABLE, own).cost(&two, &picture("", size));
             let is_near = cost.zip(usd).map(|(cost, usd)| (cost - usd).abs() < 1e-12);
             assert!(cost == usd || is_near == Some(true), "{size}: {cost:?}");
         }
@@ -185,7 +185,7 @@ mod tests {
             searches: Some(2.0),
             ..UnitPrices::default()
         };
-        let sold = Sold::new(&TABLE, Some(&own));
+        let quote = UnitQuote::new(&TABLE, Some(&own));
         let all = Units {
             images: 1,
             audio_ms: 500,
@@ -194,11 +194,11 @@ mod tests {
             video_ms: 0,
         };
         // The table's prices by quality are of another picture.
-        let cost = sold.cost(&all, &picture("hd", "")).expect("a price");
+        let cost = quote.cost(&all, &picture("hd", "")).expect("a price");
         assert!((cost - (1.0 + 0.005 + 15.0 + 1.0)).abs() < 1e-12, "{cost}");
-        assert!(sold.prices().images.is_empty());
-        let unsold = Sold::new(&UnitRates::NONE, None);
-        assert_eq!(unsold.cost(&all, &Picture::default()), None);
-        assert_eq!(unsold.cost(&Units::NONE, &Picture::default()), Some(0.0));
+        assert!(quote.prices().images.is_empty());
+        let unpriced = UnitQuote::new(&UnitRates::NONE, None);
+        assert_eq!(unpriced.cost(&all, &Picture::default()), None);
+        assert_eq!(unpriced.cost(&Units::NONE, &Picture::default()), Some(0.0));
     }
 }

@@ -18,7 +18,7 @@ mod table;
 mod window;
 mod words_table;
 pub use delay::wait_in_words;
-pub use kinds::Told;
+pub use kinds::Indication;
 pub use mask::mask;
 pub use parse::{ParsedError, parse, parse_event};
 pub use table::{Row, row};
@@ -89,7 +89,7 @@ pub struct WireError {
     /// The id that the client sees in `x-request-id`.
     pub request_id: Option<String>,
     /// How an upstream indicated the kind; `None` = the error is not an upstream's.
-    pub told: Option<Told>,
+    pub indication: Option<Indication>,
 }
 
 impl ErrorKind {
@@ -140,7 +140,7 @@ impl WireError {
             code: None,
             retry_after: None,
             request_id: None,
-            told: None,
+            indication: None,
         }
     }
 
@@ -160,8 +160,8 @@ impl WireError {
 
     /// Sets how the upstream indicated the kind.
     #[must_use]
-    pub fn told(mut self, told: Told) -> Self {
-        self.told = Some(told);
+    pub fn indication(mut self, indication: Indication) -> Self {
+        self.indication = Some(indication);
         self
     }
 

@@ -34,8 +34,8 @@ mod openai_responses;
 mod peek;
 mod phase;
 mod plain;
+mod product;
 mod state;
-mod trade;
 mod unasked;
 mod video;
 pub use answer::{
@@ -46,8 +46,8 @@ use content::Marks;
 pub(in crate::protocol) use elements::Elements;
 pub use hosted::is_visit;
 use phase::Phase;
+pub use product::{Fields, Product};
 pub use state::{MARK, mark};
-pub use trade::{Fields, Trade};
 use unasked::Hider;
 pub use video::{State as VideoState, Video};
 

@@ -182,7 +182,7 @@ impl Regroup {
 impl Writer {
     fn on(&mut self, frame: &Frame<'_>) {
         match delta::read(self.dialect, frame) {
-            Seen::Aside => self.pass(frame),
+            Seen::KeepAlive => self.pass(frame),
             Seen::Other => {
                 self.flush();
                 self.pass(frame);
@@ -260,7 +260,7 @@ impl Writer {
                 event: template.event,
                 data,
             },
-            Seen::Aside | Seen::Other | Seen::Role(_) => template,
+            Seen::KeepAlive | Seen::Other | Seen::Role(_) => template,
         }
     }
 

@@ -55,7 +55,7 @@ mod stops;
 /// An upstream's error, for a client of another dialect.
 pub fn error(client: Dialect, said: &ParsedError) -> WireError {
     let said = WireError::new(said.kind, said.message.as_str())
-        .told(said.told)
+        .indication(said.indication)
         .retry_after(said.retry_after);
     for_client(client, said)
 }

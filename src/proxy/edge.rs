@@ -230,13 +230,13 @@ impl Edge {
 
 /// A stored response that is kept in this process and not at an upstream.
 fn stored(gateway: &Gateway, key: &ClientKey, call: &ModelCall) -> Option<Answer> {
-    let side = call.side.as_deref()?;
-    let get = side.method == Method::GET;
-    if !get && side.method != Method::DELETE {
+    let vendor_call = call.vendor_call.as_deref()?;
+    let get = vendor_call.method == Method::GET;
+    if !get && vendor_call.method != Method::DELETE {
         return None;
     }
     let store = &gateway.store;
-    store.answer(&key.name, get, &side.path, SystemTime::now())
+    store.answer(&key.name, get, &vendor_call.path, SystemTime::now())
 }
 
 enum Received {

@@ -25,7 +25,7 @@ use super::state::running::Run;
 use super::upstream::accounts::Upstreams;
 use super::upstream::http::{Broke, read_head, send};
 use super::upstream::socket;
-use super::upstream::socket::links::Turn;
+use super::upstream::socket::links::SocketTurn;
 use super::upstream::tokens::AccessTokens;
 use super::upstream::way::Target;
 use crate::config::secret::Secret;
@@ -157,11 +157,11 @@ impl Relay<'_> {
     }
 
     /// What is needed to use an upstream WebSocket, when the client is on a WebSocket and the account supports them.
-    fn by_socket(&self, attempt: &Attempt) -> Option<(Arc<Turn>, Parts)> {
+    fn by_socket(&self, attempt: &Attempt) -> Option<(Arc<SocketTurn>, Parts)> {
         if !attempt.account().websocket {
             return None;
         }
-        let turn = Turn::of(self.serving.client.digest())?;
+        let turn = SocketTurn::of(self.serving.client.digest())?;
         let client = &self.serving.client.req_header().headers;
         let head = self.serving.attempts.head(attempt, client, false)?;
         // Upstream WebSockets are used for this path only.

@@ -10,7 +10,7 @@ use pingora_proxy::Session;
 use super::charge::Charge;
 use super::client::answer::write_answer;
 use super::client::body::{self, BodyFault};
-use super::client::buffered::Held;
+use super::client::buffered::BufferShare;
 use super::client::pace::Pace;
 use super::client::shown;
 use super::clocks;
@@ -23,7 +23,7 @@ use crate::exchange::operation;
 use crate::exchange::origin;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::Answer;
-use crate::limits::{Permit, Used, Whom};
+use crate::limits::{Permit, Principal, Used};
 use crate::outcome::{End, Outcome, Trace};
 use crate::protocol::Dialect;
 use crate::telemetry::Telemetry;
@@ -48,7 +48,7 @@ pub(super) struct Exchange {
     pub(super) charge: Option<Charge>,
     pub(super) in_flight: Option<InFlight>,
     /// The bytes of `server.max_buffered` that its body occupies.
-    pub(super) held: Option<Held>,
+    pub(super) held: Option<BufferShare>,
 }
 
 pub(super) enum Stage {
@@ -248,16 +248,16 @@ impl Exchange {
     /// Adds the state of the limits to the headers of every answer to a limited key.
     pub(super) fn state_limits(&mut self) {
         if let Some(key) = &self.key {
-            let whom = self.whom(key);
+            let principal = self.principal(key);
             let (all, headers) = (&self.snapshot.gateway.limits, &mut self.own_headers);
-            limits::headers(all, whom, self.dialect, clocks::moment(), headers);
+            limits::headers(all, principal, self.dialect, clocks::moment(), headers);
         }
     }
 
     /// The subjects whose limits a request of `key` is under.
-    pub(super) fn whom(&self, key: &ClientKey) -> Whom {
+    pub(super) fn principal(&self, key: &ClientKey) -> Principal {
         let project = self.record.outcome.project.as_deref();
-        self.snapshot.gateway.limits.whom(key.index, project)
+        self.snapshot.gateway.limits.principal(key.index, project)
     }
 
     /// Holds `permit` until the request of `key` is over.

@@ -17,7 +17,7 @@ use super::counting;
 use super::reached::{AttemptEnd, Left};
 use super::recording::request::Recording;
 use super::state::app::App;
-use super::state::later;
+use super::state::background;
 use super::uploading::Uploading;
 use super::upstream::http::Sent;
 use crate::exchange::attempt::Attempt;
@@ -112,7 +112,7 @@ impl Serving<'_> {
         self.settle_charge();
         let results = self.attempts.take_results();
         if !results.is_empty() {
-            later::book_results(self.app, results, &self.outcome.path);
+            background::book_results(self.app, results, &self.outcome.path);
         }
         let Some(ended) = ended else {
             self.attempts.client_gone(attempt, Some(&relaying), now);

@@ -15,7 +15,7 @@ use super::upstream::http::{Sending, Sent};
 use crate::config::Server;
 use crate::exchange::operation::ModelCall;
 use crate::exchange::refusal::Refusal;
-use crate::exchange::side::Upload;
+use crate::exchange::vendor_call::Upload;
 
 /// A body that is passed on as it arrives.
 pub(super) struct Uploading {
@@ -55,14 +55,14 @@ impl Uploading {
     /// Whether the body of a call is to be passed on. A small body is held like any other, so that it can be sent
     /// again.
     pub(super) fn is_wanted(call: &mut ModelCall, server: &Server) -> Result<bool, Refusal> {
-        let Some(side) = call.side.as_deref_mut() else {
+        let Some(vendor_call) = call.vendor_call.as_deref_mut() else {
             return Ok(false);
         };
         let most = HELD.min(server.max_body as u64);
-        side.upload = side
+        vendor_call.upload = vendor_call
             .upload
             .filter(|upload| upload.length.is_none_or(|length| length > most));
-        match side.upload {
+        match vendor_call.upload {
             Some(Upload {
                 length: Some(length),
             }) if length > server.max_upload as u64 => Err(too_large(server.max_upload)),

@@ -6,7 +6,7 @@ use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
 use super::registrar::Registrar;
 use crate::config::Config;
 use crate::fleet::{self, Failure, Family, Window};
-use crate::limits::{Own, Totals};
+use crate::limits::{ProcessSpend, Totals};
 
 /// The metrics by which processes learn each other's use.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Fleet {
     }
 
     /// Sets what this process used.
-    pub(super) fn sample(&self, run_id: &str, used: &[Own]) {
+    pub(super) fn sample(&self, run_id: &str, used: &[ProcessSpend]) {
         for family in [
             &self.cost,
             &self.reasoning,
@@ -152,7 +152,7 @@ impl Fleet {
 
     /// Sets the metrics of one window. A number that was ever greater than 0 is exported even when it is 0 now;
     /// otherwise its last value of yesterday would persist.
-    fn sample_window(&self, (run_id, window): (&str, &str), own: &Own, totals: &Totals) {
+    fn sample_window(&self, (run_id, window): (&str, &str), own: &ProcessSpend, totals: &Totals) {
         let subject = [own.scope.as_str(), &own.name, window];
         let [scope, name, window] = subject;
         let gauge = |family: &GaugeVec, ever: u64, value: f64| {
@@ -214,7 +214,7 @@ mod tests {
     /// Checks what is exported for a key that used `ever` in total, and `day` and `month` today and this month.
     fn check(ever: Totals, day: Totals, month: Totals, expected: &[&str]) {
         let metrics = Metrics::new("version", "revision");
-        let own = Own {
+        let own = ProcessSpend {
             scope: Scope::Key,
             name: "team-a".into(),
             windows: Windows { day, month },

@@ -15,7 +15,7 @@ use super::names::LabelNames;
 use super::rejection::Rejection;
 use crate::config::Config;
 use crate::fleet::Failure;
-use crate::limits::{Budget, Own};
+use crate::limits::{Budget, ProcessSpend};
 use crate::outcome::{Affinity, End, FailureClass, Limit, Outcome, Scope, UsageSource};
 use crate::pool::State;
 
@@ -79,7 +79,7 @@ pub struct Live<'a> {
     /// The id of this run of the process.
     pub run_id: &'a str,
     /// What this process used today and this month.
-    pub used: &'a [Own],
+    pub used: &'a [ProcessSpend],
     /// The state of every configured budget.
     pub budgets: &'a [Budget],
 }

@@ -123,7 +123,7 @@ pub fn want() -> Want<'static> {
         pool: 0,
         pools: None,
         model: "claude-sonnet-4-5",
-        aside: None,
+        vendor_family: None,
         dialect: Some(UpstreamDialect::Anthropic),
         prefers: None,
         inexpressible: &[],

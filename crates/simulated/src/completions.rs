@@ -6,15 +6,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::ask::{Ask, Choice, Tail, lenient, read};
 use super::beat::Beat;
 use super::fault::Failure;
 use super::frames::{Frames, Framing, write_json};
+use super::generation_request::{Choice, GenerationRequest, Tail, lenient, read};
 use super::openai_chat::{finish_reason, stops, usage};
 use super::plan::Plan;
 
 /// Reads a request body.
-pub(super) fn ask(body: &[u8]) -> Result<Ask<'_>, Failure> {
+pub(super) fn parse(body: &[u8]) -> Result<GenerationRequest<'_>, Failure> {
     let request: Request<'_> = read(body)?;
     let prompts = match lenient::<String>(request.prompt) {
         Some(prompt) => vec![prompt],
@@ -23,7 +23,7 @@ pub(super) fn ask(body: &[u8]) -> Result<Ask<'_>, Failure> {
     let include_usage = request
         .stream_options
         .and_then(|options| options.include_usage);
-    Ok(Ask {
+    Ok(GenerationRequest {
         model: request.model,
         stream: request.stream.unwrap_or(false).then_some(Framing::Sse),
         tail: Tail::of(prompts),

@@ -8,7 +8,6 @@
 //! is to be answered, `plan` decides the content, and `<dialect>` writes it, whole or (`stream`, `frames`) event by
 //! event; `fault` holds the vendors' errors, `stats` counts.
 mod anthropic;
-mod ask;
 mod beat;
 mod completions;
 mod control;
@@ -17,6 +16,8 @@ mod endpoint;
 mod fault;
 mod frames;
 mod gemini;
+mod generation_request;
+mod handler;
 mod head;
 mod ids;
 mod knobs;
@@ -27,7 +28,6 @@ mod sample;
 mod script;
 mod stats;
 mod stream;
-mod turn;
 mod usage;
 mod vendor;
 
@@ -43,10 +43,10 @@ pub use self::knobs::Knobs;
 pub use self::script::{Script, Step, Steps};
 
 use self::endpoint::Endpoint;
+use self::handler::Handler;
 use self::head::Head;
 use self::plan::Stamp;
 use self::stats::Stats;
-use self::turn::Turn;
 
 /// What a simulated upstream starts with.
 #[derive(Clone, Debug)]
@@ -117,7 +117,7 @@ impl Simulated {
             _ => {}
         }
         let stamp = Stamp { number, created };
-        Turn::new(self, request, head, endpoint.dialect(), stamp).answer(&endpoint)
+        Handler::new(self, request, head, endpoint.dialect(), stamp).answer(&endpoint)
     }
 
     fn control(&self, body: &[u8]) -> Script {

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use memchr::memmem;
 use serde_json::value::RawValue;
 
-use super::ask::{Ask, Choice, Tool};
 use super::fault::{Failure, Fault};
+use super::generation_request::{Choice, GenerationRequest, Tool};
 use super::ids::id;
 use super::knobs::{Knobs, without_directives};
 use super::sample;
@@ -70,16 +70,16 @@ pub(super) struct Stamp {
 impl Plan {
     /// `echo` gives the answer text that replaces the usual one.
     pub(super) fn new(
-        ask: &Ask<'_>,
+        generation: &GenerationRequest<'_>,
         knobs: &Knobs,
         stamp: Stamp,
         body_length: usize,
         echo: Option<String>,
     ) -> Self {
         let mut blocks = Vec::with_capacity(2);
-        let mut usage = prompt_usage(ask, knobs, body_length);
+        let mut usage = prompt_usage(generation, knobs, body_length);
 
-        let thinking = ask.reasoning.filter(|_| knobs.reasoning != Some(0));
+        let thinking = generation.reasoning.filter(|_| knobs.reasoning != Some(0));
         usage.reasoning = match (thinking, knobs.reasoning) {
             (_, Some(tokens)) => tokens,
             (Some(_), None) => DEFAULT_REASONING,
@@ -95,7 +95,7 @@ impl Plan {
             blocks.push(Block::Reasoning { text, opaque });
         }
 
-        let (calls, text) = content(ask, knobs, echo);
+        let (calls, text) = content(generation, knobs, echo);
         let mut stop = if calls.is_empty() {
             Stop::End
         } else {
@@ -103,11 +103,11 @@ impl Plan {
         };
         usage.output = usage.reasoning;
         if let Some(mut text) = text {
-            if let Some((at, sequence)) = first_stop(&text, &ask.stops) {
+            if let Some((at, sequence)) = first_stop(&text, &generation.stops) {
                 text.truncate(at);
                 stop = Stop::Sequence(sequence.to_owned());
             }
-            let room = ask
+            let room = generation
                 .max_output
                 .map_or(u64::MAX, |max| max.saturating_sub(usage.reasoning));
             if tokens(&text) > room {
@@ -137,12 +137,12 @@ impl Plan {
             number: stamp.number,
             id: id("", stamp.number, 0),
             created: stamp.created,
-            model: ask.model.clone().into_owned(),
+            model: generation.model.clone().into_owned(),
             blocks,
             stop,
             usage,
-            include_usage: ask.include_usage,
-            legacy: ask.legacy,
+            include_usage: generation.include_usage,
+            legacy: generation.legacy,
             failure: Failure::new(
                 knobs.error.unwrap_or(Fault::Overloaded),
                 knobs.message.clone(),
@@ -180,14 +180,18 @@ impl Block {
 }
 
 /// The calls and the text of an answer.
-fn content(ask: &Ask<'_>, knobs: &Knobs, echo: Option<String>) -> (Vec<Call>, Option<String>) {
+fn content(
+    generation: &GenerationRequest<'_>,
+    knobs: &Knobs,
+    echo: Option<String>,
+) -> (Vec<Call>, Option<String>) {
     if knobs.refuse {
         return (Vec::new(), Some("I cannot help with that.".to_owned()));
     }
     if echo.is_some() {
         return (Vec::new(), echo);
     }
-    let calls = calls(ask);
+    let calls = calls(generation);
     if !calls.is_empty() {
         // Asked for text of some length as well: it comes before the calls, as models do it.
         let text = knobs
@@ -197,13 +201,13 @@ fn content(ask: &Ask<'_>, knobs: &Knobs, echo: Option<String>) -> (Vec<Call>, Op
     }
     let text = if let Some(text) = &knobs.text {
         text.clone()
-    } else if let Some(schema) = ask.schema {
+    } else if let Some(schema) = generation.schema {
         return (calls, Some(sample::json(schema)));
-    } else if ask.tail.results().is_empty() {
-        let prompt = without_directives(ask.tail.prompt());
+    } else if generation.tail.results().is_empty() {
+        let prompt = without_directives(generation.tail.prompt());
         format!("You said: {}", first_tokens(&prompt, ECHO_TOKENS))
     } else {
-        let results = ask.tail.results().join("\n");
+        let results = generation.tail.results().join("\n");
         format!("The tool answered: {}", first_tokens(&results, ECHO_TOKENS))
     };
     match knobs.output_tokens {
@@ -213,22 +217,22 @@ fn content(ask: &Ask<'_>, knobs: &Knobs, echo: Option<String>) -> (Vec<Call>, Op
 }
 
 /// The calls that the prompt directs, `call NAME {json}`, or that `tool_choice` forces.
-fn calls(ask: &Ask<'_>) -> Vec<Call> {
-    if ask.tools.is_empty() || ask.choice == Choice::None {
+fn calls(generation: &GenerationRequest<'_>) -> Vec<Call> {
+    if generation.tools.is_empty() || generation.choice == Choice::None {
         return Vec::new();
     }
     let mut calls = Vec::new();
-    for text in ask.tail.texts() {
+    for text in generation.tail.texts() {
         for (name, arguments) in directed(text) {
-            if let Some(tool) = ask.tools.iter().find(|tool| tool.name == name) {
+            if let Some(tool) = generation.tools.iter().find(|tool| tool.name == name) {
                 let slot = calls.len();
                 calls.push(call_of(tool, arguments.map(Cow::Borrowed), slot));
             }
         }
     }
-    let forced = match &ask.choice {
-        Choice::Any if ask.tail.results().is_empty() => ask.tools.first(),
-        Choice::Named(name) => ask.tools.iter().find(|tool| tool.name == *name),
+    let forced = match &generation.choice {
+        Choice::Any if generation.tail.results().is_empty() => generation.tools.first(),
+        Choice::Named(name) => generation.tools.iter().find(|tool| tool.name == *name),
         _ => None,
     };
     if let (true, Some(tool)) = (calls.is_empty(), forced) {
@@ -277,11 +281,15 @@ fn directed(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
 }
 
 /// What the prompt cost, in exclusive buckets.
-fn prompt_usage(ask: &Ask<'_>, knobs: &Knobs, body_length: usize) -> Usage {
+fn prompt_usage(generation: &GenerationRequest<'_>, knobs: &Knobs, body_length: usize) -> Usage {
     let estimate = (body_length as u64).div_ceil(BYTES_PER_TOKEN).max(1);
     // A marked prefix is written by the first turn and read by the later ones.
-    let prefix = if ask.cached { estimate * 3 / 4 } else { 0 };
-    let (read, written) = if ask.rounds == 0 {
+    let prefix = if generation.cached {
+        estimate * 3 / 4
+    } else {
+        0
+    };
+    let (read, written) = if generation.rounds == 0 {
         (0, prefix)
     } else {
         (prefix, 0)

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Request;
-use super::ask::read;
 use super::endpoint::Vendor;
 use super::fault::{Failure, Fault};
+use super::generation_request::read;
 use super::ids::id;
 use crate::dialect::Dialect;
 

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Ask;
+use super::ExplainedRequest;
 use super::report::{AttemptPart, AttemptsPart, UpstreamPart};
 use super::upstream::{self, Change};
 use crate::config::Account;
@@ -35,7 +35,7 @@ pub(super) struct First {
 /// Makes every attempt on the copy, and treats each as if its upstream could not be reached.
 pub(super) fn make(
     gateway: &Gateway,
-    ask: &Ask<'_>,
+    explained: &ExplainedRequest<'_>,
     mut occasion: Occasion,
     made: &mut Attempts,
 ) -> Tried {
@@ -53,10 +53,11 @@ pub(super) fn make(
         let said = match made.next(occasion) {
             Step::Go(mut attempt) => {
                 attempt.authorize(Token::stand_in(attempt.account()));
-                first.get_or_insert_with(|| begun(ask, made, &attempt));
-                part.order.push(attempted(gateway, ask, made, &attempt));
+                first.get_or_insert_with(|| begun(explained, made, &attempt));
+                part.order
+                    .push(attempted(gateway, explained, made, &attempt));
                 let failed = Failed::bare(classify_transport(Fault::Reset, false));
-                let after_failure = made.failed(attempt, failed, occasion, ask.headers);
+                let after_failure = made.failed(attempt, failed, occasion, explained.headers);
                 if !matches!(after_failure, AfterFailure::Again) {
                     break;
                 }
@@ -84,15 +85,15 @@ pub(super) fn make(
     }
 }
 
-fn begun(ask: &Ask<'_>, made: &Attempts, attempt: &Attempt) -> First {
+fn begun(explained: &ExplainedRequest<'_>, made: &Attempts, attempt: &Attempt) -> First {
     let pick = attempt.pick();
-    let head = made.head(attempt, ask.headers, false);
+    let head = made.head(attempt, explained.headers, false);
     let upstream = head.map(|head| {
         let body = attempt.body().to_bytes();
         let change = match attempt.losses() {
             Some(dropped) => Change::Translated(dropped),
-            None if body == ask.body => Change::None,
-            None if made.admitted().body != ask.body => Change::Rewritten,
+            None if body == explained.body => Change::None,
+            None if made.admitted().body != explained.body => Change::Rewritten,
             None => Change::Model,
         };
         let dialect = made.upstream_dialect().unwrap_or(made.dialect().upstream());
@@ -105,12 +106,17 @@ fn begun(ask: &Ask<'_>, made: &Attempts, attempt: &Attempt) -> First {
     }
 }
 
-fn attempted(gateway: &Gateway, ask: &Ask<'_>, made: &Attempts, attempt: &Attempt) -> AttemptPart {
+fn attempted(
+    gateway: &Gateway,
+    explained: &ExplainedRequest<'_>,
+    made: &Attempts,
+    attempt: &Attempt,
+) -> AttemptPart {
     let pick = attempt.pick();
     let pool = gateway.config.pools.get(pick.pool);
     let dialect = made.upstream_dialect().unwrap_or(made.dialect().upstream());
     let url = made
-        .head(attempt, ask.headers, false)
+        .head(attempt, explained.headers, false)
         .map(|head| upstream::url(&pick.account, pick.endpoint, &head));
     AttemptPart {
         pool: pool.map(|pool| pool.name.to_string()).unwrap_or_default(),

@@ -1,20 +1,20 @@
 //! The figures of a report: the state of the limits, and the price.
-use super::Ask;
+use super::ExplainedRequest;
 use super::report::{LimitPart, PricePart, RatesPart, Report, ReservedPart};
 use crate::config::Account;
 use crate::exchange::Gateway;
 use crate::exchange::admit::Admitted;
 use crate::exchange::limits;
 use crate::exchange::operation::Endpoint;
-use crate::limits::{Limit, Scope, Whom};
+use crate::limits::{Limit, Principal, Scope};
 use crate::moment::Moment;
 use crate::pool::Used;
 use crate::protocol::hub::usage::Usage;
 
 /// The limit of requests that the server takes at once.
-pub(super) fn server_limit(gateway: &Gateway, ask: &Ask<'_>) -> LimitPart {
+pub(super) fn server_limit(gateway: &Gateway, explained: &ExplainedRequest<'_>) -> LimitPart {
     let most = gateway.config.server.max_concurrent_requests;
-    let used = ask.in_flight.map(|count| count as f64);
+    let used = explained.in_flight.map(|count| count as f64);
     part("server", "max_concurrent_requests", most as f64, used)
 }
 
@@ -58,12 +58,12 @@ fn part(scope: &str, limit: &'static str, cap: f64, used: Option<f64>) -> LimitP
 /// The limits of the key, its group, its project and everyone, before the request is admitted.
 pub(super) fn client_limits(
     gateway: &Gateway,
-    ask: &Ask<'_>,
-    whom: Whom,
+    explained: &ExplainedRequest<'_>,
+    principal: Principal,
     moment: Moment,
 ) -> Vec<LimitPart> {
-    let live = ask.in_flight.is_some();
-    let standings = gateway.limits.standings(whom, moment);
+    let live = explained.in_flight.is_some();
+    let standings = gateway.limits.standings(principal, moment);
     let parts = standings.into_iter().map(|(scope, name, standing)| {
         let resets = live && standing.limit != Limit::Concurrency;
         LimitPart {
@@ -85,7 +85,9 @@ pub(super) fn client_limits(
 /// What is reserved for a request.
 pub(super) fn reserved(gateway: &Gateway, admitted: &Admitted) -> ReservedPart {
     let counted = admitted.call.endpoint != Endpoint::Count
-        && gateway.limits.need_estimate(admitted.whom(&gateway.limits));
+        && gateway
+            .limits
+            .need_estimate(admitted.principal(&gateway.limits));
     let estimate = counted.then(|| limits::estimate(gateway, admitted));
     ReservedPart {
         account_tokens: limits::of_account(gateway, admitted),

@@ -79,14 +79,14 @@ fn asked(
     body: &str,
     occasion: Occasion,
 ) -> Result<Report, String> {
-    let ask = Ask {
+    let explained = ExplainedRequest {
         path,
         headers,
         key,
         body: Bytes::copy_from_slice(body.as_bytes()),
         in_flight: Some(0),
     };
-    explain(gateway, &ask, occasion)
+    explain(gateway, &explained, occasion)
 }
 
 fn header(name: &'static str, value: &'static str) -> HeaderMap {
@@ -101,7 +101,7 @@ fn bench(pool: &Pool, account: &str, failure: &Failure, now: Instant) {
         pool: 0,
         pools: None,
         model: "claude-sonnet-5",
-        aside: None,
+        vendor_family: None,
         dialect: None,
         inexpressible: &[],
         prefers: None,
@@ -344,7 +344,7 @@ fn limits_are_told_as_they_stand_and_asking_spends_none() {
     }
     let key = named_key(&gateway, "team").expect("configured");
     let permit = gateway.limits.admit(
-        gateway.limits.whom(key.index, None),
+        gateway.limits.principal(key.index, None),
         crate::limits::Used::default(),
         occasion.moment,
     );
@@ -357,14 +357,14 @@ fn limits_are_told_as_they_stand_and_asking_spends_none() {
     drop(permit);
 
     // Without a running process there is only the configuration.
-    let ask = Ask {
+    let explained = ExplainedRequest {
         path: None,
         headers: &none,
         key: Some("team"),
         body: Bytes::from_static(SONNET.as_bytes()),
         in_flight: None,
     };
-    let alone = explain(&gateway, &ask, occasion).expect("a report");
+    let alone = explain(&gateway, &explained, occasion).expect("a report");
     assert_eq!(standing(&alone)[0], ("rpm", 1.0, None));
 }
 

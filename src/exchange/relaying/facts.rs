@@ -26,7 +26,7 @@ pub(in crate::exchange) struct Facts {
     pending: Option<bool>,
     video: Option<Box<Video>>,
     /// The name of an object that lives at the account that answered.
-    thing: Option<String>,
+    object: Option<String>,
     /// Names of further parts of a response that live there.
     state: Vec<String>,
     /// Batches, each with the name of a file of its results.
@@ -139,8 +139,8 @@ impl Facts {
     }
 
     /// The answer names an object that lives at the account.
-    pub(super) fn note_thing(&mut self, name: Option<String>) {
-        self.thing = name;
+    pub(super) fn note_object(&mut self, name: Option<String>) {
+        self.object = name;
     }
 
     /// The answer names files of batches: each batch with one file.
@@ -152,8 +152,8 @@ impl Facts {
         &self.files
     }
 
-    pub(in crate::exchange) fn thing(&self) -> Option<&str> {
-        self.thing.as_deref()
+    pub(in crate::exchange) fn object(&self) -> Option<&str> {
+        self.object.as_deref()
     }
 
     pub(in crate::exchange) fn state(&self) -> &[String] {

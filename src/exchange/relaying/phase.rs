@@ -11,18 +11,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::asked::Kind;
+use super::buffered::{CountBody, ErrorBody};
 use super::carried::Head;
 use super::facts::Facts;
-use super::held::{CountBody, ErrorBody};
 use super::misshapen::Misshapen;
 use super::passing::Passing;
+use super::request::Kind;
 use super::tapped::Tapped;
 use super::translated::Translated;
 use super::whole::Whole;
 use crate::exchange::headers::{is_event_stream, is_json};
 use crate::protocol::Dialect;
-use crate::protocol::passthrough::{self, Trade};
+use crate::protocol::passthrough::{self, Product};
 use crate::protocol::sound::Spoken;
 use crate::protocol::written::Written;
 
@@ -60,15 +60,15 @@ impl Phase {
                 }
             }
             // Pictures and sound that come as events are passed on at once; their end states the usage.
-            Kind::Aside { tells: true, .. } if events => Self::Whole(Whole::passing()),
-            Kind::Aside { tells, makes, .. } if (tells || makes) && json && !stream => {
+            Kind::VendorCall { tells: true, .. } if events => Self::Whole(Whole::passing()),
+            Kind::VendorCall { tells, makes, .. } if (tells || makes) && json && !stream => {
                 Self::Whole(Whole::default())
             }
-            Kind::Aside {
-                trade: Some(Trade::Speech),
+            Kind::VendorCall {
+                product: Some(Product::Speech),
                 ..
             } => Self::Passing(Passing::speech()),
-            Kind::Aside { .. } => Self::Passing(Passing::default()),
+            Kind::VendorCall { .. } => Self::Passing(Passing::default()),
             Kind::Same if stream && events => {
                 Self::Tapped(Box::new(Tapped::new(dialect, hides_usage)))
             }

@@ -5,11 +5,11 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 
 use super::carried::{self, Carried};
-use crate::exchange::things;
+use crate::exchange::account_objects;
 use crate::exchange::verdict::{Ended, Failed, Next};
 use crate::pool::{self, Hints};
 use crate::protocol::Dialect;
-use crate::protocol::passthrough::{self, Trade, Video};
+use crate::protocol::passthrough::{self, Product, Video};
 
 /// The held part of a plain answer.
 #[derive(Debug, Default)]
@@ -64,20 +64,20 @@ impl Whole {
             let answer = carried::as_answer(failure, error, head);
             return Err(Box::new(Failed { failure, answer }));
         }
-        let thing = things::container(head.client, &body);
+        let object = account_objects::container(head.client, &body);
         carried.facts.read(head.client, &body, answer);
-        carried.facts.note_thing(thing);
+        carried.facts.note_object(object);
         carried.outlet.push(body);
         carried.outlet.commit();
         Ok(Ended::well())
     }
 
     /// The same for an endpoint other than generation, whose content is not interpreted; it may state usage.
-    pub(super) fn end_aside(
+    pub(super) fn end_vendor_call(
         &mut self,
         carried: &mut Carried,
         tells: bool,
-        trade: Option<Trade>,
+        product: Option<Product>,
     ) -> Ended {
         let Some(body) = self.rest(carried) else {
             return Ended::well();
@@ -85,8 +85,8 @@ impl Whole {
         let dialect = carried.head.client;
         if tells {
             let mut answer = passthrough::read_answer(dialect, &body);
-            if let Some(trade) = trade {
-                answer.usage = trade.completed(answer.usage, &body);
+            if let Some(product) = product {
+                answer.usage = product.completed(answer.usage, &body);
             }
             carried.facts.read(dialect, &body, answer);
             if let Some(video) = Video::read(&body).filter(|_| dialect == Dialect::OpenaiChat) {
@@ -95,8 +95,10 @@ impl Whole {
         }
         carried
             .facts
-            .note_files(things::files_of_batches(dialect, &body));
-        carried.facts.note_thing(things::made(dialect, &body));
+            .note_files(account_objects::files_of_batches(dialect, &body));
+        carried
+            .facts
+            .note_object(account_objects::made(dialect, &body));
         carried.outlet.push(body);
         carried.outlet.commit();
         Ended::well()

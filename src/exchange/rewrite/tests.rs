@@ -43,14 +43,14 @@ fn one(settings: &str) -> Gateway {
     ))
 }
 
-struct Ask<'a> {
+struct TestRequest<'a> {
     path: &'a str,
     body: &'a str,
     headers: HeaderMap,
     now: SystemTime,
 }
 
-impl<'a> Ask<'a> {
+impl<'a> TestRequest<'a> {
     fn new(path: &'a str, body: &'a str) -> Self {
         Self {
             path,
@@ -97,7 +97,7 @@ impl<'a> Ask<'a> {
 
 #[track_caller]
 fn check(settings: &str, path: &str, body: &str, expected: &str) {
-    assert_eq!(Ask::new(path, body).sent(&one(settings)), expected);
+    assert_eq!(TestRequest::new(path, body).sent(&one(settings)), expected);
 }
 
 const MESSAGES: &str = "/v1/messages";
@@ -176,7 +176,7 @@ rewrites:
   - { name: fourth, when: { body_has: /n }, set: { /n: 4 } }
 ",
     );
-    let admitted = Ask::new(MESSAGES, r#"{"model":"m","messages":[]}"#).admitted(&gateway);
+    let admitted = TestRequest::new(MESSAGES, r#"{"model":"m","messages":[]}"#).admitted(&gateway);
     assert_eq!(
         admitted.rewrites.names(&gateway.config),
         ["first".into(), "second".into()]
@@ -187,36 +187,36 @@ rewrites:
 #[test]
 fn the_words_of_conditions() {
     let keys = "keys:\n  - { name: team, key: k-team, group: g, project: shop }\n  - { name: guest, key: k-guest }\ngroups: [{ name: g }]\n";
-    let matches = |when: &str, ask: Ask<'_>| {
+    let matches = |when: &str, request: TestRequest<'_>| {
         let gateway = gateway(&format!(
             "{keys}rewrites:\n  - {{ name: r, when: {{ {when} }}, headers: {{ remove: [x-a] }} }}\n"
         ));
-        !ask.admitted(&gateway).rewrites.is_empty()
+        !request.admitted(&gateway).rewrites.is_empty()
     };
-    let ask = || Ask::new(MESSAGES, PATHS[0].1).header("x-api-key", "k-team");
+    let request = || TestRequest::new(MESSAGES, PATHS[0].1).header("x-api-key", "k-team");
     assert!(matches(
         "user_agent: \"cherrystudio*\"",
-        ask().header("user-agent", "CherryStudio/1.2")
+        request().header("user-agent", "CherryStudio/1.2")
     ));
-    assert!(!matches("user_agent: \"CherryStudio*\"", ask()));
+    assert!(!matches("user_agent: \"CherryStudio*\"", request()));
     assert!(matches(
         "header: { x-client: \"L*\" }",
-        ask().header("x-client", "lobe")
+        request().header("x-client", "lobe")
     ));
     assert!(!matches(
         "header: { x-client: \"L*\" }",
-        ask().header("x-client", "other")
+        request().header("x-client", "other")
     ));
     assert!(matches(
         "key: t*, group: g, project: shop, dialect: anthropic, model: m, stream: false",
-        ask()
+        request()
     ));
-    assert!(!matches("key: guest", ask()));
-    assert!(!matches("dialect: gemini", ask()));
-    assert!(matches("body_has: /max_tokens", ask()));
-    assert!(!matches("body_has: /messages/0", ask()));
-    assert!(!matches("body_has: /thinking", ask()));
-    assert!(!matches("stream: true", ask()));
+    assert!(!matches("key: guest", request()));
+    assert!(!matches("dialect: gemini", request()));
+    assert!(matches("body_has: /max_tokens", request()));
+    assert!(!matches("body_has: /messages/0", request()));
+    assert!(!matches("body_has: /thinking", request()));
+    assert!(!matches("stream: true", request()));
 }
 
 #[test]
@@ -231,15 +231,15 @@ rewrites:
   - { name: absent, default: { /model: claude-c } }
 "#;
     let gateway = gateway(rest);
-    let ask = |body: &'static str| Ask::new(MESSAGES, body).header("x-api-key", "k-1");
-    let admitted = ask(r#"{"model":"fast"}"#).admitted(&gateway);
+    let request = |body: &'static str| TestRequest::new(MESSAGES, body).header("x-api-key", "k-1");
+    let admitted = request(r#"{"model":"fast"}"#).admitted(&gateway);
     assert_eq!(
         (&*admitted.model, admitted.route, admitted.pool),
         ("claude-b", Some(0), 1)
     );
     assert_eq!(admitted.wanted_model(), "upstream");
     // The final model decides whether the key may use it.
-    let refusal = ask(r#"{"model":"claude-x"}"#)
+    let refusal = request(r#"{"model":"claude-x"}"#)
         .admit(&gateway)
         .expect_err("not allowed");
     assert_eq!(
@@ -248,8 +248,8 @@ rewrites:
             model: "gpt-9".to_owned()
         }
     );
-    assert_eq!(ask("{}").admitted(&gateway).model, "claude-c");
-    let refusal = ask(r#"{"Model":"claude-x"}"#)
+    assert_eq!(request("{}").admitted(&gateway).model, "claude-c");
+    let refusal = request(r#"{"Model":"claude-x"}"#)
         .admit(&gateway)
         .expect_err("two of them");
     assert!(matches!(refusal, Refusal::Json(_)), "{refusal:?}");
@@ -262,13 +262,13 @@ fn gemini_has_its_model_in_the_path() {
         "/v1beta/models/m:generateContent",
         "/v1beta/models/m:countTokens",
     ] {
-        let admitted = Ask::new(path, r#"{"contents":[]}"#).admitted(&gateway);
+        let admitted = TestRequest::new(path, r#"{"contents":[]}"#).admitted(&gateway);
         assert_eq!(admitted.model, "claude-b");
         assert_eq!(admitted.call.path_model.as_deref(), Some("claude-b"));
         assert_eq!(admitted.body, r#"{"contents":[]}"#);
     }
     let gateway = one("default: { /model: claude-b }");
-    let admitted = Ask::new(PATHS[1].0, PATHS[1].1).admitted(&gateway);
+    let admitted = TestRequest::new(PATHS[1].0, PATHS[1].1).admitted(&gateway);
     assert_eq!(admitted.model, "m");
 }
 
@@ -284,7 +284,7 @@ fn nothing_is_added_to_a_count() {
         r#"{"model":"other","thinking":{"type":"disabled"},"messages":[]}"#,
     );
     let counted =
-        Ask::new("/v1/messages/count_tokens", r#"{"model":"m"}"#).admitted(&one(settings));
+        TestRequest::new("/v1/messages/count_tokens", r#"{"model":"m"}"#).admitted(&one(settings));
     assert_eq!(counted.rewrites.session, None);
     check(
         settings,
@@ -314,7 +314,7 @@ fn what_is_completed_has_no_system_prompt() {
 fn system_prompts_are_added_in_every_dialect() {
     let gateway = one("system: { prepend: \"be \\\"brief\\\"\" }");
     for (path, body) in PATHS {
-        let sent = Ask::new(path, body).sent(&gateway);
+        let sent = TestRequest::new(path, body).sent(&gateway);
         assert!(sent.contains(r#"be \"brief\""#), "{sent}");
     }
 }
@@ -325,7 +325,7 @@ fn a_session_is_given_where_the_client_has_none() {
     let expected = crate::pool::affinity::Session;
     let mut sessions = BTreeSet::new();
     for (path, body) in PATHS {
-        let admitted = Ask::new(path, body).admitted(&gateway);
+        let admitted = TestRequest::new(path, body).admitted(&gateway);
         let id = admitted.rewrites.session.clone().expect("a session");
         let hash = crate::pool::affinity::hash(id.as_bytes());
         assert_eq!(admitted.session, Some(expected(hash)), "{path}");
@@ -342,7 +342,7 @@ fn a_session_is_given_where_the_client_has_none() {
         sessions.insert(id);
     }
     assert_eq!(sessions.len(), 1);
-    let mut later = Ask::new(MESSAGES, PATHS[0].1);
+    let mut later = TestRequest::new(MESSAGES, PATHS[0].1);
     later.now += Duration::from_hours(12);
     let later = later
         .admitted(&gateway)
@@ -370,21 +370,21 @@ fn a_clients_own_session_stays() {
             r#"{"model":"m","previous_response_id":"r"}"#,
         ),
     ] {
-        let admitted = Ask::new(path, body).admitted(&gateway);
+        let admitted = TestRequest::new(path, body).admitted(&gateway);
         assert_eq!(admitted.body, body);
         assert_eq!(admitted.rewrites.session, None);
         assert!(admitted.session.is_some());
     }
-    let claude = Ask::new(MESSAGES, PATHS[0].1).header("x-claude-code-session-id", "s");
+    let claude = TestRequest::new(MESSAGES, PATHS[0].1).header("x-claude-code-session-id", "s");
     assert_eq!(claude.sent(&gateway), PATHS[0].1);
     // A user id is not a session: the request stays at one account, and its body stays unchanged.
     let body = r#"{"model":"m","metadata":{"user_id":"alice"}}"#;
-    let admitted = Ask::new(MESSAGES, body).admitted(&gateway);
+    let admitted = TestRequest::new(MESSAGES, body).admitted(&gateway);
     assert_eq!(admitted.body, body);
     assert!(admitted.rewrites.session.is_some() && admitted.session.is_some());
     // To replace it, the rewrite has to remove it first.
     let gateway = one("remove: [/metadata/user_id], session: { rotate: 12h }");
-    let sent = Ask::new(MESSAGES, body).sent(&gateway);
+    let sent = TestRequest::new(MESSAGES, body).sent(&gateway);
     assert!(
         sent.contains("session_id") && !sent.contains("alice"),
         "{sent}"
@@ -458,7 +458,7 @@ proptest! {
         let body = format!(r#"{before}{{"model":"m",{before}"max_tokens":{number},{kept},"gone":1{}{}{before}}}"#,
             if extra.is_empty() { "" } else { "," }, extra.join(","));
         let gateway = one("set: { /a/b: 1 }, clamp: { /max_tokens: [1, 10] }, remove: [/gone], system: { append: bye }");
-        let sent = Ask::new(MESSAGES, &body).sent(&gateway);
+        let sent = TestRequest::new(MESSAGES, &body).sent(&gateway);
         prop_assert!(sent.contains(&kept));
         for member in &extra {
             prop_assert!(sent.contains(member));

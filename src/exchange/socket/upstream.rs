@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 /// The body of a `POST /v1/responses`, as a message for a socket.
 #[derive(Debug)]
-pub struct Asking(BTreeMap<String, Box<RawValue>>);
+pub struct CreateMessage(BTreeMap<String, Box<RawValue>>);
 
 /// How a request continues a response, according to the client's socket.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Continuing {
     pub new: Bytes,
 }
 
-impl Asking {
+impl CreateMessage {
     /// `None` when the body is not a JSON object.
     pub fn of(body: &[u8]) -> Option<Self> {
         let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(body).ok()?;
@@ -198,14 +198,14 @@ const LONGEST_VALUE: usize = 512;
 mod tests {
     use super::*;
 
-    fn asking() -> Asking {
-        Asking::of(br#"{"stream":true,"background":false,"model":"m","temperature":1.50,"input":[{"a":1},{"b":2}]}"#)
+    fn create_message() -> CreateMessage {
+        CreateMessage::of(br#"{"stream":true,"background":false,"model":"m","temperature":1.50,"input":[{"a":1},{"b":2}]}"#)
             .expect("an object")
     }
 
     #[test]
     fn a_body_is_a_message_and_what_is_known_there_is_not_said_again() {
-        let whole = asking().whole();
+        let whole = create_message().whole();
         assert!(
             whole.contains(r#""temperature":1.50"#) && !whole.contains("background"),
             "{whole}"
@@ -217,15 +217,18 @@ mod tests {
             whole: Bytes::from_static(whole.as_bytes()),
             new: Bytes::from_static(br#"{"b":2}"#),
         };
-        let new = asking()
+        let new = create_message()
             .new_only(&continuing(r#"[{"a":1},{"b":2}]"#))
             .expect("the same");
         let new: Value = serde_json::from_str(&new).expect("JSON");
         assert_eq!(new["input"], json!([{"b": 2}]));
         assert_eq!(new["previous_response_id"], "r\"1");
         // A rewrite has changed what the upstream would remember.
-        assert_eq!(asking().new_only(&continuing(r#"[{"a":0},{"b":2}]"#)), None);
-        assert!(Asking::of(b"[]").is_none());
+        assert_eq!(
+            create_message().new_only(&continuing(r#"[{"a":0},{"b":2}]"#)),
+            None
+        );
+        assert!(CreateMessage::of(b"[]").is_none());
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl Prometheus {
     }
 
     /// Runs a round of `tally` with at most `answers` answers; `None` = it was interrupted.
-    fn round(&self, tally: &mut Tally, second: u64, answers: usize) -> Option<Elsewhere> {
+    fn round(&self, tally: &mut Tally, second: u64, answers: usize) -> Option<ExternalSpend> {
         let questions = tally.begin(wall(second), &TimeZone::UTC);
         for (number, question) in questions.iter().enumerate() {
             if number >= answers {
@@ -177,12 +177,12 @@ fn tally(run: &str, instance: Option<&str>) -> Tally {
 }
 
 /// USD in billionths: today and this month, of earlier runs on this host and of others.
-fn figures(elsewhere: &Elsewhere) -> [u64; 4] {
+fn figures(external: &ExternalSpend) -> [u64; 4] {
     [
-        elsewhere.earlier.day.nano_usd,
-        elsewhere.earlier.month.nano_usd,
-        elsewhere.others.day.nano_usd,
-        elsewhere.others.month.nano_usd,
+        external.earlier.day.nano_usd,
+        external.earlier.month.nano_usd,
+        external.others.day.nano_usd,
+        external.others.month.nano_usd,
     ]
 }
 

@@ -3,7 +3,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::limits::{Caps, Everybody, Scope, Subject, Whom};
+use crate::limits::{AllSubjects, Caps, Principal, Scope, Subject};
 use crate::moment::Moment;
 use crate::protocol::hub::usage::Usage;
 
@@ -12,7 +12,7 @@ const NOON: u64 = 1_794_312_000;
 const DAY: u64 = 86_400;
 
 /// The first key and the first project.
-const WHOM: Whom = Whom {
+const PRINCIPAL: Principal = Principal {
     key: 0,
     project: Some(0),
 };
@@ -35,13 +35,13 @@ fn limits(zone: TimeZone) -> Limits {
         group,
     };
     let keys = [subject("team-a", Some(0)), subject("team-b", None)];
-    let everybody = Everybody {
+    let all_subjects = AllSubjects {
         keys: keys.to_vec(),
         groups: vec![subject("research", None)],
         projects: vec![subject(PROJECT, None)],
         global: Caps::default(),
     };
-    Limits::new(&everybody, zone, None)
+    Limits::new(&all_subjects, zone, None)
 }
 
 fn failures() -> IntCounter {
@@ -73,7 +73,7 @@ fn used(tokens: u64) -> Used {
 
 /// Requests and output tokens of today and of this month in one scope.
 fn totals(limits: &Limits, scope: Scope, wall: u64) -> [(u64, u64); 2] {
-    let reports = limits.report(WHOM, moment(wall));
+    let reports = limits.report(PRINCIPAL, moment(wall));
     let report = reports.iter().find(|report| report.scope == scope);
     let report = report.expect("a report");
     [report.day, report.month].map(|totals| (totals.requests, totals.usage.output))
@@ -165,7 +165,7 @@ fn what_was_used_comes_back_after_a_restart() {
         for scope in [Scope::Key, Scope::Group] {
             assert_eq!(totals(&limits, scope, NOON + 60), [(3, 15), (3, 15)]);
         }
-        let spent = &limits.report(WHOM, moment(NOON + 60))[0].day;
+        let spent = &limits.report(PRINCIPAL, moment(NOON + 60))[0].day;
         assert_eq!(spent.nano_usd, 150);
         drop(ledger);
     }
@@ -398,6 +398,6 @@ fn what_is_no_file_is_refused() {
         let opened = Ledger::open(&settings(Path::new(path)), &limits, failures(), at(NOON));
         assert!(opened.is_err(), "{path}");
     }
-    drop(limits.admit(WHOM, Used::default(), moment(NOON)));
+    drop(limits.admit(PRINCIPAL, Used::default(), moment(NOON)));
     assert_eq!(totals(&limits, Scope::Key, NOON)[0], (0, 0));
 }

@@ -74,7 +74,7 @@ impl Unsaid {
     ) {
         let name = Some(tier.name.as_str());
         let is_known =
-            quote.terms.own_tier(name).is_some() || (quote.terms.tier(name) - 1.0).abs() > 1e-9;
+            quote.terms.tier_rates(name).is_some() || (quote.terms.tier(name) - 1.0).abs() > 1e-9;
         let like = if is_known {
             quote.paid(Length::Tokens(0), name).rates()
         } else {

@@ -5,7 +5,7 @@ use crate::protocol::UpstreamDialect;
 
 /// How an upstream indicated an error for which an account or a provider is to blame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Told {
+pub enum Indication {
     /// By its status, or by a type that adds nothing to it. Also for errors for which no account or provider is to
     /// blame.
     Status,
@@ -90,10 +90,10 @@ impl Facts<'_> {
     }
 
     /// How the error shows that an account or a provider is to blame.
-    pub(super) fn told(&self) -> Told {
+    pub(super) fn indication(&self) -> Indication {
         let kind = self.kind();
         if !is_blame(kind) {
-            return Told::Status;
+            return Indication::Status;
         }
         let silent = Facts {
             message: "",
@@ -106,10 +106,10 @@ impl Facts<'_> {
             .or_else(|| self.by_number())
             .is_some_and(says);
         match phrase {
-            Some(phrase) if silent != kind => Told::Phrase(phrase, silent),
-            _ if is_coded => Told::Code,
-            Some(phrase) => Told::Words(phrase),
-            None => Told::Status,
+            Some(phrase) if silent != kind => Indication::Phrase(phrase, silent),
+            _ if is_coded => Indication::Code,
+            Some(phrase) => Indication::Words(phrase),
+            None => Indication::Status,
         }
     }
 
@@ -210,11 +210,11 @@ fn is_same(kind: ErrorKind, told: ErrorKind) -> bool {
     told == kind || (told == ErrorKind::Billing && kind == ErrorKind::Quota)
 }
 
-impl Told {
+impl Indication {
     /// How an error within a translated answer, which has no status, was indicated.
     pub fn of_event(said: &WireError) -> Self {
-        if let Some(told) = said.told {
-            return told;
+        if let Some(indication) = said.indication {
+            return indication;
         }
         match phrase_of(said.kind, &said.message) {
             Some(phrase) if said.code.is_none() => Self::Phrase(phrase, ErrorKind::Api),

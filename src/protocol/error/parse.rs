@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::delay::{self, Stated};
-use super::kinds::{self, Told};
+use super::kinds::{self, Indication};
 use super::{ErrorKind, WireError, details};
 use crate::protocol::UpstreamDialect;
 
@@ -19,7 +19,7 @@ pub struct ParsedError {
     /// The kind of error.
     pub kind: ErrorKind,
     /// How the upstream indicated the kind.
-    pub told: Told,
+    pub indication: Indication,
     /// `error.type`; for Gemini `error.status`.
     pub type_: Option<String>,
     /// `error.code`, `error.details.error_code` or the reason of an `ErrorInfo`; numbers as text.
@@ -68,7 +68,7 @@ impl ParsedError {
         Self {
             status: 200,
             kind,
-            told: Told::Code,
+            indication: Indication::Code,
             type_: None,
             code: Some(code.to_owned()),
             message: message.to_owned(),
@@ -101,7 +101,7 @@ impl ParsedError {
             code: self.code.clone(),
             retry_after: self.retry_after,
             request_id: self.request_id.clone(),
-            told: Some(self.told),
+            indication: Some(self.indication),
         }
     }
 }
@@ -243,7 +243,7 @@ impl<'a> Found<'a> {
             message: &self.message,
             per_day: quota_ids.iter().any(|id| id.contains("PerDay")),
         };
-        let (kind, told) = (facts.kind(), facts.told());
+        let (kind, indication) = (facts.kind(), facts.indication());
         let repeated = self.error.and_then(delay::in_headers);
         let (repeated_in, repeated_at) = match repeated {
             Some(Stated::In(wait)) => (Some(wait), None),
@@ -259,7 +259,7 @@ impl<'a> Found<'a> {
         ParsedError {
             status,
             kind,
-            told,
+            indication,
             type_: self.type_.map(str::to_owned),
             retry_after,
             resets_at: self

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::protocol::error::{ErrorKind, WireError};
     use crate::protocol::hub::block::CallKind;
-    use crate::protocol::hub::response::{Spent, Stop};
+    use crate::protocol::hub::response::Stop;
 
     fn event(name: &str) -> Event<'static> {
         let (name, slot) = match name.split_once(' ') {

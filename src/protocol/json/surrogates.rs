@@ -93,7 +93,7 @@ fn unit(json: &[u8], at: usize) -> Option<u16> {
 const ESCAPE: usize = 6;
 
 static NEEDLES: LazyLock<[Finder<'static>; 2]> =
-    LazyLock::new(|| [b"\\ud", b"\\uD"].map(|needle| Finder::new(needle)));
+    LazyLock::new(|| [b"\\ud", b"\\uD"].map(Finder::new));
 
 /// The range of surrogates.
 const FIRST: u16 = 0xD800;

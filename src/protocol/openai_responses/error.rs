@@ -14,7 +14,7 @@ pub(super) fn of_upstream(error: Option<ParsedError>) -> WireError {
         error.message
     };
     WireError::new(error.kind, message)
-        .told(error.told)
+        .indication(error.indication)
         .retry_after(error.retry_after)
 }
 

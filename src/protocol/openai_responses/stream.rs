@@ -22,12 +22,12 @@
 //! The encoder never overlaps items, although the dialect permits it: agents follow one item at a time.
 mod answer;
 mod decoder;
+mod emitted_text;
 mod encoder;
 mod items;
 mod message;
 mod slots;
 mod tally;
-mod told;
 mod whole;
 mod writer;
 

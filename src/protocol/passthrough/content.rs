@@ -80,12 +80,12 @@ enum Role {
     Summary,
     Picture,
     /// Quotations and tables beside the text.
-    Aside,
+    Annotation,
     /// [`Marks::matters`], if there is a value.
     Fact,
     /// [`Marks::matters`], if the value is another than 0.
     Index,
-    /// [`Marks::matters`], and otherwise as [`Role::Aside`].
+    /// [`Marks::matters`], and otherwise as [`Role::Annotation`].
     Grounding,
     /// [`Marks::choices`].
     Choices,
@@ -189,7 +189,7 @@ impl<'a> Walk<'a> {
                 self.at = self.end_of_value(value);
                 written.show();
             }
-            (Role::Aside, Some(b'[' | b'{')) => self.at = self.end_of_value(value),
+            (Role::Annotation, Some(b'[' | b'{')) => self.at = self.end_of_value(value),
             (Role::Grounding, first) => {
                 self.marks.matters = true;
                 if matches!(first, Some(b'[' | b'{')) {
@@ -235,7 +235,7 @@ impl<'a> Walk<'a> {
             Dialect::Gemini => in_gemini(name),
             Dialect::OpenaiResponses if self.stream => match name {
                 b"delta" => Some(Role::Text),
-                b"logprobs" | b"annotations" => Some(Role::Aside),
+                b"logprobs" | b"annotations" => Some(Role::Annotation),
                 _ => None,
             },
             Dialect::OpenaiResponses => in_response(name),
@@ -308,7 +308,7 @@ fn in_anthropic(name: &[u8]) -> Option<Role> {
     Some(match name {
         b"text" | b"partial_json" | b"input" | b"name" => Role::Text,
         b"thinking" => Role::Reasoning,
-        b"citations" => Role::Aside,
+        b"citations" => Role::Annotation,
         _ => return None,
     })
 }
@@ -319,7 +319,7 @@ fn in_chat(name: &[u8]) -> Option<Role> {
         b"choices" => Role::Choices,
         b"index" => Role::Index,
         b"finish_reason" | b"usage" | b"error" => Role::Fact,
-        b"logprobs" | b"annotations" | b"audio" => Role::Aside,
+        b"logprobs" | b"annotations" | b"audio" => Role::Annotation,
         b"reasoning_content" | b"reasoning" | b"reasoning_text" | b"thinking" => Role::Reasoning,
         b"b64_json" | b"image_url" => Role::Picture,
         _ => return None,
@@ -334,7 +334,7 @@ fn in_gemini(name: &[u8]) -> Option<Role> {
         b"usageMetadata" => Role::Usage,
         b"groundingMetadata" => Role::Grounding,
         b"inlineData" => Role::Picture,
-        b"citationMetadata" | b"logprobsResult" => Role::Aside,
+        b"citationMetadata" | b"logprobsResult" => Role::Annotation,
         _ => return None,
     })
 }
@@ -345,7 +345,7 @@ fn in_response(name: &[u8]) -> Option<Role> {
         b"text" | b"arguments" | b"input" | b"name" | b"refusal" | b"code" => Role::Text,
         b"summary" => Role::Summary,
         b"result" => Role::Picture,
-        b"logprobs" | b"annotations" => Role::Aside,
+        b"logprobs" | b"annotations" => Role::Annotation,
         _ => return None,
     })
 }

@@ -16,7 +16,7 @@ use crate::protocol::sse::Frame;
 #[derive(Debug)]
 pub(super) enum Seen {
     /// An event whose place among the others does not matter: a ping, a comment.
-    Aside,
+    KeepAlive,
     Other,
     /// An event with the role of this block and without text that could be regrouped.
     Role(Vec<u8>),
@@ -48,7 +48,7 @@ pub(super) fn without_role(data: &Bytes, object_at: &Range<usize>) -> Option<Byt
 
 pub(super) fn read(dialect: Dialect, frame: &Frame<'_>) -> Seen {
     if frame.is_silent() {
-        return Seen::Aside;
+        return Seen::KeepAlive;
     }
     let data = Part {
         data: &frame.data,
@@ -61,7 +61,7 @@ pub(super) fn read(dialect: Dialect, frame: &Frame<'_>) -> Seen {
         data.string("type").as_deref(),
         Some("ping" | "keepalive" | "response.in_progress")
     ) {
-        return Seen::Aside;
+        return Seen::KeepAlive;
     }
     let delta = match dialect {
         Dialect::Anthropic => anthropic(&data),

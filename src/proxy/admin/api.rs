@@ -8,12 +8,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::Answer;
-use super::fragments::{self, Asked, List, Verb, Writes};
+use super::fragments::{self, ChangeRequest, List, Verb, Writes};
 use super::guard::{Done, Guard, Need};
 use super::requests::Query;
 use super::stream::{Followed, Place, Streams};
 use super::trial::Trial;
-use super::turns::Turns;
+use super::trial_limiter::TrialLimiter;
 use super::{
     access, explain, fleet, levers, lists, now, oidc, own_file, ranges, read_body, requests,
     sign_ins, signing, spend, status, texts,
@@ -33,7 +33,7 @@ pub(super) struct Parts<'a> {
     pub guard: &'a Guard,
     pub sign_ins: &'a sign_ins::SignIns,
     pub streams: &'a Arc<Streams>,
-    pub turns: &'a Arc<Turns>,
+    pub trial_limiter: &'a Arc<TrialLimiter>,
     pub writes: &'a Writes,
     pub fleet: &'a fleet::Seen,
     pub inside: &'a Inside,
@@ -127,7 +127,7 @@ pub(super) async fn serve(
         ["log-level"] => levers::log_level(parts.app, &body),
         ["try"] => {
             let of = of(session, &who);
-            return match Trial::begin(parts.app, (parts.inside, parts.turns), &of, &body) {
+            return match Trial::begin(parts.app, (parts.inside, parts.trial_limiter), &of, &body) {
                 Ok(trial) => {
                     let done = trial.done();
                     parts.guard.note(session, &who, &done);
@@ -161,7 +161,7 @@ async fn write(
         Err(refusal) => return refusal,
     };
     let is_set = |name: &str| query.get(name).is_some_and(|value| value != "false");
-    let asked = Asked {
+    let request = ChangeRequest {
         list,
         verb,
         name: segments.get(1).map(|name| named(name)).unwrap_or_default(),
@@ -172,7 +172,7 @@ async fn write(
         who: &who.name,
     };
     let with = (parts.app, parts.reloads, parts.source);
-    let done = fragments::change(with, parts.writes, &asked).await;
+    let done = fragments::change(with, parts.writes, &request).await;
     parts.guard.note(session, &who, &done);
     done.answer
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::answer::Answer;
-use crate::exchange::explain::{self, Ask};
+use crate::exchange::explain::{self, ExplainedRequest};
 use crate::proxy::state::app::App;
 
 /// The question. Its body is used byte for byte.
@@ -46,14 +46,14 @@ fn explain(app: &App, question: &Bytes) -> Answer {
         Ok(headers) => headers,
         Err(why) => return Answer::fault(400, &why),
     };
-    let ask = Ask {
+    let explained = ExplainedRequest {
         path: question.path.as_deref(),
         headers: &headers,
         key: question.key.as_deref(),
         body: Bytes::copy_from_slice(question.body.get().as_bytes()),
         in_flight: Some(app.in_flight()),
     };
-    match explain::explain(&app.gateway(), &ask, app.occasion()) {
+    match explain::explain(&app.gateway(), &explained, app.occasion()) {
         Ok(report) => Answer::json(200, &report),
         Err(why) => Answer::fault(400, &why),
     }

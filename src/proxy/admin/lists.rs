@@ -37,9 +37,10 @@ pub(super) fn keys(app: &App, query: &Query) -> Answer {
         .skip(after)
         .take(PAGE)
         .map(|key| {
-            let reports = gateway
-                .limits
-                .report(gateway.limits.whom(key.index, key.project.as_deref()), at);
+            let reports = gateway.limits.report(
+                gateway.limits.principal(key.index, key.project.as_deref()),
+                at,
+            );
             let own = reports.iter().find(|report| report.scope == Scope::Key);
             let pools = key.pools.as_ref().map(|pools| {
                 let names = pools

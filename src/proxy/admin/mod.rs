@@ -33,7 +33,7 @@ mod stream;
 mod texts;
 mod times;
 mod trial;
-mod turns;
+mod trial_limiter;
 mod words;
 
 use std::sync::Arc;
@@ -57,7 +57,7 @@ use crate::telemetry::metrics::Metrics;
 use answer::Answer;
 use guard::{Guard, Need};
 use stream::Streams;
-use turns::Turns;
+use trial_limiter::TrialLimiter;
 
 /// The text for a scrape.
 pub(super) fn metrics(app: &App) -> String {
@@ -78,7 +78,7 @@ pub(super) fn plane(app: Arc<App>, reloads: Handle, source: Source, inside: Insi
         source,
         guard,
         streams: Arc::default(),
-        turns: Arc::default(),
+        trial_limiter: Arc::default(),
         writes: fragments::Writes::default(),
         sign_ins: sign_ins::SignIns::default(),
         fleet: fleet::Seen::default(),
@@ -92,7 +92,7 @@ pub(super) struct Plane {
     source: Source,
     guard: Guard,
     streams: Arc<Streams>,
-    turns: Arc<Turns>,
+    trial_limiter: Arc<TrialLimiter>,
     writes: fragments::Writes,
     sign_ins: sign_ins::SignIns,
     fleet: fleet::Seen,
@@ -272,7 +272,7 @@ impl Plane {
             source: &self.source,
             guard: &self.guard,
             streams: &self.streams,
-            turns: &self.turns,
+            trial_limiter: &self.trial_limiter,
             writes: &self.writes,
             sign_ins: &self.sign_ins,
             fleet: &self.fleet,

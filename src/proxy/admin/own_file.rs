@@ -39,7 +39,7 @@ pub(super) fn read(app: &App, source: &Source) -> Answer {
 /// A new text for the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct NewText {
     text: String,
 }
 
@@ -63,7 +63,7 @@ async fn make(
     seen: Option<String>,
 ) -> Result<Done, Answer> {
     let path = place(app, source)?;
-    let Ok(Asked { text }) = serde_json::from_slice(body) else {
+    let Ok(NewText { text }) = serde_json::from_slice(body) else {
         return Err(Answer::fault(400, r#"expected {"text": "…"}"#));
     };
     let (before, mode) = tokio::task::block_in_place(|| {

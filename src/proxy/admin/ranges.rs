@@ -15,7 +15,7 @@ use crate::proxy::upstream::prometheus;
 
 /// The requested span, and the length of its steps.
 #[derive(Debug, PartialEq)]
-struct Ask {
+struct RangeQuery {
     /// Milliseconds since the epoch.
     from: u64,
     to: u64,
@@ -30,20 +30,20 @@ pub(super) async fn range(app: &App, query: &Query, now_ms: u64) -> Answer {
         return Answer::json(200, &json!({ "source": null, "why": why, "series": [] }));
     };
     let zone = gateway.limits.zone().clone();
-    let ask = match Ask::read(query, &zone, now_ms) {
-        Ok(ask) => ask,
+    let range = match RangeQuery::read(query, &zone, now_ms) {
+        Ok(range) => range,
         Err(why) => return Answer::fault(400, &why),
     };
     let question = Question {
         about: About::Myself,
-        query: ask.query(&server.matchers),
-        at: ask.to,
+        query: range.query(&server.matchers),
+        at: range.to,
     };
     let source = server.endpoint.origin.to_string();
     let asked = prometheus::ask(&app.connections, server, &question).await;
     let read = match &asked {
         Ok(body) => {
-            series(body, ask.by).ok_or_else(|| "it answers what no Prometheus would".to_owned())
+            series(body, range.by).ok_or_else(|| "it answers what no Prometheus would".to_owned())
         }
         Err(unanswered) => Err(unanswered.to_string()),
     };
@@ -52,10 +52,10 @@ pub(super) async fn range(app: &App, query: &Query, now_ms: u64) -> Answer {
         &match read {
             Ok(series) => json!({
                 "source": source,
-                "by": ask.by,
-                "from_ms": ask.from,
-                "to_ms": ask.to,
-                "step_s": ask.step.as_secs(),
+                "by": range.by,
+                "from_ms": range.from,
+                "to_ms": range.to,
+                "step_s": range.step.as_secs(),
                 "series": series,
             }),
             Err(why) => json!({ "source": source, "why": why, "series": [] }),
@@ -63,7 +63,7 @@ pub(super) async fn range(app: &App, query: &Query, now_ms: u64) -> Answer {
     )
 }
 
-impl Ask {
+impl RangeQuery {
     fn read(query: &Query, zone: &TimeZone, now_ms: u64) -> Result<Self, String> {
         let date = |name: &str| {
             let text = query.get(name).map_or("", String::as_str);
@@ -161,20 +161,20 @@ const SHOWN: usize = 4;
 mod tests {
     use super::*;
 
-    fn asked(pairs: &[(&str, &str)]) -> Result<Ask, String> {
+    fn read(pairs: &[(&str, &str)]) -> Result<RangeQuery, String> {
         let pairs = pairs
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         // 2026-11-10T12:00:00Z.
-        Ask::read(&pairs.collect(), &TimeZone::UTC, 1_794_312_000_000)
+        RangeQuery::read(&pairs.collect(), &TimeZone::UTC, 1_794_312_000_000)
     }
 
     #[test]
     fn a_span_is_cut_into_about_a_hundred_points_and_ends_now() {
-        let ask = asked(&[("from", "2026-11-10"), ("to", "2026-11-10"), ("by", "key")]);
-        let ask = ask.expect("a span");
-        assert_eq!((ask.to, ask.step.as_secs()), (1_794_312_000_000, 420));
-        let query = ask.query(&[("job".to_owned(), "we\"ir".to_owned())]);
+        let range = read(&[("from", "2026-11-10"), ("to", "2026-11-10"), ("by", "key")]);
+        let range = range.expect("a span");
+        assert_eq!((range.to, range.step.as_secs()), (1_794_312_000_000, 420));
+        let query = range.query(&[("job".to_owned(), "we\"ir".to_owned())]);
         assert_eq!(
             query,
             "sum by (key) (increase(weir_cost_usd_total{job=\"we\\\"ir\"}[420s]))[43200s:420s]"
@@ -189,7 +189,7 @@ mod tests {
                 ("by", "group"),
             ],
         ] {
-            assert!(asked(wrong).is_err(), "{wrong:?}");
+            assert!(read(wrong).is_err(), "{wrong:?}");
         }
     }
 

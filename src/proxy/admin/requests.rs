@@ -59,12 +59,12 @@ pub(super) fn one(app: &App, id: &str) -> Answer {
     if let Some(row) = ring.find(id) {
         Answer::new(200, "application/json", whole(&row).into_bytes())
     } else {
-        let held = ring.held();
+        let contents = ring.contents();
         Answer::json(
             404,
             &json!({
-                "error": format!("no longer in memory: {} requests are held", held.rows),
-                "since": held.since.map(timestamp),
+                "error": format!("no longer in memory: {} requests are held", contents.rows),
+                "since": contents.since.map(timestamp),
             }),
         )
     }
@@ -96,24 +96,24 @@ pub(super) fn fitting(app: &App, filter: &Filter, seq: u64) -> Vec<Arc<Row>> {
 
 /// The statistics of `rows`, and how full the ring is.
 pub(super) fn members(app: &App, rows: &[Arc<Row>]) -> [(&'static str, Value); 2] {
-    let held = app.telemetry.recent().held();
+    let contents = app.telemetry.recent().contents();
     [
         ("ring", ring(app)),
         (
             "stats",
-            Stats::of(rows, held.since, SystemTime::now()).json(),
+            Stats::of(rows, contents.since, SystemTime::now()).json(),
         ),
     ]
 }
 
 /// How full the ring is.
 pub(super) fn ring(app: &App) -> Value {
-    let held = app.telemetry.recent().held();
+    let contents = app.telemetry.recent().contents();
     json!({
-        "held": held.rows,
-        "cap": held.cap,
-        "bytes": held.bytes,
-        "since": held.since.map(precise),
+        "held": contents.rows,
+        "cap": contents.cap,
+        "bytes": contents.bytes,
+        "since": contents.since.map(precise),
     })
 }
 

@@ -1,6 +1,6 @@
 //! `GET /admin/api/v1/usage`: who used what, by day, from the history of the ledger. Without a ledger: what this
 //! process has counted today and this month.
-mod ask;
+mod query;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -10,7 +10,7 @@ use http::header::CONTENT_DISPOSITION;
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Map, Value, json};
 
-use self::ask::Ask;
+use self::query::SpendQuery;
 use super::answer::Answer;
 use super::by_model::{kinds, models, saved, series, unpriced};
 use super::requests::Query;
@@ -25,8 +25,8 @@ pub(super) fn usage(app: &App, query: &Query) -> Answer {
     let gateway = app.gateway();
     let zone = gateway.limits.zone();
     let today = Timestamp::now().to_zoned(zone.clone()).date();
-    let ask = match Ask::read(query, today) {
-        Ok(ask) => ask,
+    let spend_query = match SpendQuery::read(query, today) {
+        Ok(spend_query) => spend_query,
         Err(why) => return Answer::fault(400, &why),
     };
     let at = clocks::moment();
@@ -34,8 +34,8 @@ pub(super) fn usage(app: &App, query: &Query) -> Answer {
     let kept = gateway.config.ledger.as_ref();
     let (source, rows) = match kept.filter(|ledger| ledger::directory(&ledger.path).is_dir()) {
         Some(kept) => {
-            let by = [Dimension::Day, Dimension::Model, ask.by];
-            match ledger::report(&kept.path, (ask.from, ask.to), &by) {
+            let by = [Dimension::Day, Dimension::Model, spend_query.by];
+            match ledger::report(&kept.path, (spend_query.from, spend_query.to), &by) {
                 Ok(rows) => ("ledger", rows),
                 Err(error) => {
                     let path = kept.path.display();
@@ -46,16 +46,16 @@ pub(super) fn usage(app: &App, query: &Query) -> Answer {
                 }
             }
         }
-        None => ("memory", of_memory(&reports, &ask)),
+        None => ("memory", of_memory(&reports, &spend_query)),
     };
-    let grouped = grouped(&rows, &ask);
-    if ask.csv {
-        let text = ledger::csv(&[ask.by], &grouped);
+    let grouped = grouped(&rows, &spend_query);
+    if spend_query.csv {
+        let text = ledger::csv(&[spend_query.by], &grouped);
         let name = format!(
             "attachment; filename=\"weir-{}-{}-by-{}.csv\"",
-            ask.from,
-            ask.to,
-            ask.by.as_str()
+            spend_query.from,
+            spend_query.to,
+            spend_query.by.as_str()
         );
         let answer = Answer::new(200, "text/csv; charset=utf-8", text.into_bytes());
         return match HeaderValue::from_str(&name) {
@@ -64,7 +64,7 @@ pub(super) fn usage(app: &App, query: &Query) -> Answer {
         };
     }
     let total = sum(&rows);
-    let limits = left(&reports, ask.by, at.wall);
+    let limits = left(&reports, spend_query.by, at.wall);
     let shown: Vec<Value> = grouped
         .iter()
         .take(MOST_ROWS)
@@ -87,10 +87,10 @@ pub(super) fn usage(app: &App, query: &Query) -> Answer {
             "instance": app.instance(),
             "since": kept.and_then(|kept| ledger::first_day(&kept.path)).map(|day| day.to_string()),
             "timezone": zone.iana_name(),
-            "from": ask.from.to_string(),
-            "to": ask.to.to_string(),
+            "from": spend_query.from.to_string(),
+            "to": spend_query.to.to_string(),
             "today": today.to_string(),
-            "by": ask.by.as_str(),
+            "by": spend_query.by.as_str(),
             "matched": grouped.len(),
             "rows": shown,
             "total": described(&total),
@@ -98,7 +98,7 @@ pub(super) fn usage(app: &App, query: &Query) -> Answer {
             "kinds": kinds(&models, &gateway.prices),
             "saved_by_cache_usd": saved(&models, &gateway.prices),
             "unpriced": unpriced(&models, &gateway.prices),
-            "projection_usd": projection(&rows, &ask, zone),
+            "projection_usd": projection(&rows, &spend_query, zone),
             "budget": left(&reports, Dimension::Day, at.wall).remove(""),
         }),
     )
@@ -106,23 +106,23 @@ pub(super) fn usage(app: &App, query: &Query) -> Answer {
 
 /// What this process itself knows: the current day or month by key, group or project. It does not distinguish days or
 /// models.
-fn of_memory(reports: &[Report], ask: &Ask) -> Vec<Row> {
-    let scope = match ask.by {
+fn of_memory(reports: &[Report], spend_query: &SpendQuery) -> Vec<Row> {
+    let scope = match spend_query.by {
         Dimension::Group => Scope::Group,
         Dimension::Project => Scope::Project,
         _ => Scope::Key,
     };
-    let month = ask.from < ask.today;
+    let month = spend_query.from < spend_query.today;
     reports
         .iter()
         .filter(|report| report.scope == scope)
         .map(|report| {
-            let name = match ask.by {
+            let name = match spend_query.by {
                 Dimension::Key | Dimension::Group | Dimension::Project => report.name.to_string(),
                 _ => String::new(),
             };
             Row {
-                names: vec![ask.today.to_string(), String::new(), name],
+                names: vec![spend_query.today.to_string(), String::new(), name],
                 totals: if month { report.month } else { report.day },
             }
         })
@@ -131,11 +131,11 @@ fn of_memory(reports: &[Report], ask: &Ask) -> Vec<Row> {
 }
 
 /// Sums by the last of the three names, the most expensive first.
-fn grouped(rows: &[Row], ask: &Ask) -> Vec<Row> {
+fn grouped(rows: &[Row], spend_query: &SpendQuery) -> Vec<Row> {
     let mut sums: BTreeMap<&str, Totals> = BTreeMap::new();
     for row in rows {
         let name = row.names.get(2).map_or("", String::as_str);
-        if ask.holds.is_empty() || name.to_lowercase().contains(&ask.holds) {
+        if spend_query.holds.is_empty() || name.to_lowercase().contains(&spend_query.holds) {
             sums.entry(name).or_default().add(&row.totals);
         }
     }
@@ -151,9 +151,9 @@ fn grouped(rows: &[Row], ask: &Ask) -> Vec<Row> {
 }
 
 /// The projected cost of the current month at its present rate, in US dollars; `null` for any other span.
-fn projection(rows: &[Row], ask: &Ask, zone: &jiff::tz::TimeZone) -> Value {
-    let first = ask.today.first_of_month();
-    if ask.from != first || ask.to < ask.today {
+fn projection(rows: &[Row], spend_query: &SpendQuery, zone: &jiff::tz::TimeZone) -> Value {
+    let first = spend_query.today.first_of_month();
+    if spend_query.from != first || spend_query.to < spend_query.today {
         return Value::Null;
     }
     let begin = first
@@ -255,17 +255,23 @@ mod tests {
         }
     }
 
-    fn ask(query: &[(&str, &str)]) -> Result<Ask, String> {
+    fn spend_query(query: &[(&str, &str)]) -> Result<SpendQuery, String> {
         let query = query
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        Ask::read(&query, jiff::civil::date(2026, 11, 20))
+        SpendQuery::read(&query, jiff::civil::date(2026, 11, 20))
     }
 
     #[test]
     fn the_running_month_by_key_is_what_is_meant_without_a_word() {
-        let plain = ask(&[]).map(|ask| (ask.from.to_string(), ask.to.to_string(), ask.by.as_str()));
+        let plain = spend_query(&[]).map(|spend_query| {
+            (
+                spend_query.from.to_string(),
+                spend_query.to.to_string(),
+                spend_query.by.as_str(),
+            )
+        });
         assert_eq!(
             plain,
             Ok(("2026-11-01".to_owned(), "2026-11-20".to_owned(), "key"))
@@ -276,7 +282,7 @@ mod tests {
             ("by", "kye"),
             ("to", "2026-10-01"),
         ] {
-            assert!(ask(&[wrong]).is_err(), "{wrong:?}");
+            assert!(spend_query(&[wrong]).is_err(), "{wrong:?}");
         }
     }
 
@@ -287,7 +293,7 @@ mod tests {
             row(["2026-11-02", "m", "team-b"], 2.0, Usage::default()),
             row(["2026-11-02", "m", "ops"], 4.0, Usage::default()),
         ];
-        let found = grouped(&rows, &ask(&[("q", "TEAM")]).expect("a question"));
+        let found = grouped(&rows, &spend_query(&[("q", "TEAM")]).expect("a question"));
         let names: Vec<&str> = found.iter().map(|row| row.names[0].as_str()).collect();
         assert_eq!(names, ["team-b", "team-a"]);
     }

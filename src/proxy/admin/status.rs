@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::times::{timestamp, timestamp_ago, timestamp_in};
-use crate::limits::{Budget, Own};
+use crate::limits::{Budget, ProcessSpend};
 use crate::outcome::{Cause, FailureClass};
 use crate::pool::{AccountStatus, State};
 use crate::proxy::clocks;
@@ -121,7 +121,7 @@ pub(super) fn metrics(app: &App) -> String {
         })
         .collect();
     let gateway = app.gateway();
-    let used: Vec<Own> = gateway.limits.own(at.wall).collect();
+    let used: Vec<ProcessSpend> = gateway.limits.process_spend(at.wall).collect();
     let budgets: Vec<Budget> = gateway.limits.budgets(at.wall).collect();
     app.telemetry.render(&Live {
         in_flight: app.in_flight(),

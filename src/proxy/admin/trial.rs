@@ -20,7 +20,7 @@ use super::answer::Answer;
 use super::guard::Done;
 use super::requests::row_json;
 use super::stream::{begin, event};
-use super::turns::{Busy, Turn, Turns};
+use super::trial_limiter::{Busy, TrialLimiter, TrialPermit};
 use crate::proxy::state::app::App;
 use crate::proxy::state::inside::{Conversation, Inside};
 
@@ -44,14 +44,14 @@ pub(super) struct Trial {
     body: Bytes,
     inside: Inside,
     /// Held until the trial is over.
-    _turn: Turn,
+    _permit: TrialPermit,
 }
 
 impl Trial {
     /// Checks the question. `of` identifies the sender, who may have one trial at a time and sixty a minute.
     pub(super) fn begin(
         app: &App,
-        (inside, turns): (&Inside, &Arc<Turns>),
+        (inside, trial_limiter): (&Inside, &Arc<TrialLimiter>),
         of: &str,
         question: &[u8],
     ) -> Result<Self, Answer> {
@@ -66,18 +66,20 @@ impl Trial {
             .ok_or_else(|| Answer::fault(404, "no key of that name; GET keys lists them"))?;
         let request_id = app.request_id();
         let head = head(&question, &request_id).map_err(|why| Answer::fault(400, &why))?;
-        let turn = turns.enter(of, Instant::now()).map_err(|busy| match busy {
-            Busy::One => Answer::fault(409, "one request at a time: stop the other one first"),
-            Busy::Many(wait) => Answer::fault(429, "60 requests a minute from the console")
-                .retry_after(wait.as_secs() + 1),
-        })?;
+        let permit = trial_limiter
+            .enter(of, Instant::now())
+            .map_err(|busy| match busy {
+                Busy::One => Answer::fault(409, "one request at a time: stop the other one first"),
+                Busy::Many(wait) => Answer::fault(429, "60 requests a minute from the console")
+                    .retry_after(wait.as_secs() + 1),
+            })?;
         Ok(Self {
             key,
             request_id,
             head: Box::new(head),
             body: Bytes::copy_from_slice(question.body.get().as_bytes()),
             inside: Arc::clone(inside),
-            _turn: turn,
+            _permit: permit,
         })
     }
 
@@ -136,7 +138,7 @@ pub(super) async fn run(app: &App, session: &mut ServerSession, trial: Trial) {
         return;
     }
     let Conversation { stream, over } = (trial.inside)(Arc::clone(&trial.key));
-    let mut told = Told::new();
+    let mut reporter = EventReporter::new();
     let sent =
         json!({ "request_id": trial.request_id, "key": &*trial.key, "bytes": trial.body.len() });
     if !tell(session, event("sent", None, &sent.to_string())).await {
@@ -164,12 +166,12 @@ pub(super) async fn run(app: &App, session: &mut ServerSession, trial: Trial) {
                 )
             })
             .collect();
-        told.streams = head
+        reporter.streams = head
             .headers
             .get(CONTENT_TYPE)
             .is_some_and(|media| media.as_bytes().starts_with(b"text/event-stream"));
         let data =
-            json!({ "at_us": told.now(), "status": head.status.as_u16(), "headers": headers });
+            json!({ "at_us": reporter.now(), "status": head.status.as_u16(), "headers": headers });
         if !tell(session, event("head", None, &data.to_string())).await {
             return;
         }
@@ -179,8 +181,8 @@ pub(super) async fn run(app: &App, session: &mut ServerSession, trial: Trial) {
                 piece = client.read_body_bytes() => piece,
             };
             let (text, more) = match piece {
-                Ok(Some(bytes)) => (told.take_in(&bytes), true),
-                Ok(None) | Err(_) => (told.rest(), false),
+                Ok(Some(bytes)) => (reporter.take_in(&bytes), true),
+                Ok(None) | Err(_) => (reporter.rest(), false),
             };
             if !text.is_empty() && !tell(session, text).await {
                 return;
@@ -197,9 +199,9 @@ pub(super) async fn run(app: &App, session: &mut ServerSession, trial: Trial) {
     let row = row.map_or_else(|| "null".to_owned(), |row| row_json(&row));
     let data = format!(
         "{{\"at_us\":{},\"bytes\":{},\"untold\":{},\"row\":{row}}}",
-        told.now(),
-        told.bytes,
-        told.untold
+        reporter.now(),
+        reporter.bytes,
+        reporter.untold
     );
     let end = event("end", None, &data);
     let _ = session.write_response_body(Bytes::from(end), true).await;
@@ -213,7 +215,7 @@ async fn tell(session: &mut ServerSession, text: String) -> bool {
 }
 
 /// Reports the body of the answer, event by event.
-struct Told {
+struct EventReporter {
     began: Instant,
     streams: bool,
     /// The beginning of an event whose end has not arrived.
@@ -223,7 +225,7 @@ struct Told {
     untold: usize,
 }
 
-impl Told {
+impl EventReporter {
     fn new() -> Self {
         Self {
             began: Instant::now(),
@@ -335,10 +337,10 @@ mod tests {
 
     #[test]
     fn a_stream_is_told_by_its_events_wherever_it_is_cut() {
-        let mut told = Told::new();
-        told.streams = true;
-        assert_eq!(told.take_in(b"event: a\ndata: {\"x\""), "");
-        let text = told.take_in(b":1}\n\ndata: two\r\n\r\n: ping\n\ndata: rest");
+        let mut reporter = EventReporter::new();
+        reporter.streams = true;
+        assert_eq!(reporter.take_in(b"event: a\ndata: {\"x\""), "");
+        let text = reporter.take_in(b":1}\n\ndata: two\r\n\r\n: ping\n\ndata: rest");
         let events: Vec<&str> = text.split_terminator("\n\n").collect();
         assert_eq!(events.len(), 3, "{text}");
         assert!(
@@ -349,17 +351,21 @@ mod tests {
             events[1].contains(r#""name":null"#) && events[2].contains(r#""name":"comment""#),
             "{text}"
         );
-        assert!(told.rest().contains(r#""data":"rest""#));
-        assert_eq!(told.rest(), "");
+        assert!(reporter.rest().contains(r#""data":"rest""#));
+        assert_eq!(reporter.rest(), "");
     }
 
     #[test]
     fn a_plain_answer_is_told_as_it_comes_and_a_long_one_is_counted() {
-        let mut told = Told::new();
-        assert!(told.take_in(b"{\"a\":\n\n1}").contains(r#"{\"a\":\n\n1}"#));
-        told.bytes = TOLD;
-        assert_eq!(told.take_in(b"more"), "");
-        assert_eq!((told.untold, told.bytes), (1, TOLD + 4));
+        let mut reporter = EventReporter::new();
+        assert!(
+            reporter
+                .take_in(b"{\"a\":\n\n1}")
+                .contains(r#"{\"a\":\n\n1}"#)
+        );
+        reporter.bytes = TOLD;
+        assert_eq!(reporter.take_in(b"more"), "");
+        assert_eq!((reporter.untold, reporter.bytes), (1, TOLD + 4));
     }
 
     #[test]

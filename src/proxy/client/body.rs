@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use pingora::protocols::http::ServerSession;
 
-use super::buffered::Held;
+use super::buffered::BufferShare;
 use super::pace::Pace;
 use crate::exchange::refusal::Refusal;
 
@@ -25,7 +25,7 @@ pub(crate) async fn read(
     session: &mut ServerSession,
     limit: usize,
     pace: Pace,
-    held: &mut Held,
+    held: &mut BufferShare,
 ) -> Result<Bytes, BodyFault> {
     let headers = &session.req_header().headers;
     let declared = content_length(headers);
@@ -108,7 +108,7 @@ async fn read_raw(
     session: &mut ServerSession,
     (declared, limit): (Option<u64>, usize),
     mut pace: Pace,
-    held: &mut Held,
+    held: &mut BufferShare,
 ) -> Result<Bytes, BodyFault> {
     let mut next = async |session: &mut ServerSession| match chunk(session, &mut pace).await? {
         Some(chunk) if !held.grow(chunk.len()) => Err(BodyFault::Refused(Refusal::MemoryFull)),

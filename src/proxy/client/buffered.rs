@@ -9,7 +9,7 @@ pub(crate) struct Buffered(AtomicUsize);
 
 /// The bytes that one request holds; they are given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct BufferShare {
     all: Arc<Buffered>,
     bytes: usize,
     most: usize,
@@ -17,8 +17,8 @@ pub(crate) struct Held {
 
 impl Buffered {
     /// A share for one request. All shares together stay within `most` bytes.
-    pub(crate) fn share(self: &Arc<Self>, most: usize) -> Held {
-        Held {
+    pub(crate) fn share(self: &Arc<Self>, most: usize) -> BufferShare {
+        BufferShare {
             all: self.clone(),
             bytes: 0,
             most,
@@ -31,7 +31,7 @@ impl Buffered {
     }
 }
 
-impl Held {
+impl BufferShare {
     /// Whether `bytes` more would have room now. Nothing is reserved for them.
     pub(crate) fn has_room(&self, bytes: u64) -> bool {
         let room = self.most.saturating_sub(self.all.bytes());
@@ -51,7 +51,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for BufferShare {
     fn drop(&mut self) {
         self.all.0.fetch_sub(self.bytes, Ordering::Relaxed);
     }

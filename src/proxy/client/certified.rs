@@ -7,7 +7,7 @@ use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{Digest, Stream};
 use x509_parser::extensions::GeneralName;
 
-use crate::proxy::upstream::socket::links::Turn;
+use crate::proxy::upstream::socket::links::SocketTurn;
 
 /// The names of a client's certificate, in lower case.
 pub(crate) type Names = Arc<[String]>;
@@ -28,7 +28,7 @@ pub(crate) fn names(digest: Option<&Digest>) -> Names {
     let own = known
         .and_then(|known| known.downcast_ref::<Names>())
         .cloned();
-    own.or_else(|| Turn::of(digest).map(|turn| turn.certificate.clone()))
+    own.or_else(|| SocketTurn::of(digest).map(|turn| turn.certificate.clone()))
         .unwrap_or_default()
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct Guard {
     ahead: Vec<u8>,
     /// Whether the rest of the input is malformed and cannot be read.
     malformed: bool,
-    turn: Arc<Turn>,
+    answering: Arc<AnsweringFlag>,
     /// The frames that are written, in HTTP/2.
     frames: Option<Frames>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -89,7 +89,7 @@ impl Guard {
             framing: Framing::new(),
             ahead: Vec::new(),
             malformed: false,
-            turn: Arc::default(),
+            answering: Arc::default(),
             frames: is_h2.then(Frames::default),
             timer: None,
             place,
@@ -97,8 +97,8 @@ impl Guard {
     }
 
     /// Whether a request is being answered on this connection.
-    pub(crate) fn turn(&self) -> Arc<Turn> {
-        self.turn.clone()
+    pub(crate) fn answering(&self) -> Arc<AnsweringFlag> {
+        self.answering.clone()
     }
 
     /// Handles the client's bytes in `buf` after `before`: checks them, and keeps back what follows the end of a
@@ -115,7 +115,7 @@ impl Guard {
                 let rest = &buf.filled()[before + taken..];
                 drop(self.ahead.splice(..0, rest.iter().copied()));
                 buf.set_filled(before + taken);
-                self.turn.asked();
+                self.answering.asked();
                 Ok(())
             }
             Err(Malformed(good)) => {
@@ -174,7 +174,7 @@ impl Guard {
         if bytes.starts_with(b"HTTP/1.1 101") {
             // What follows is not HTTP any more but a WebSocket.
             self.phase = Phase::Streams;
-            self.turn.next();
+            self.answering.next();
         }
         let is_h2 = matches!(self.phase, Phase::Preface(_) | Phase::Streams);
         if !is_h2 && !bytes.starts_with(b"HTTP/1.1 1") {
@@ -217,9 +217,9 @@ impl Guard {
 /// Whether an HTTP/1 request is being answered. The guard sees where a request ends; the connection knows when the next
 /// one may begin.
 #[derive(Debug, Default)]
-pub(crate) struct Turn(AtomicBool);
+pub(crate) struct AnsweringFlag(AtomicBool);
 
-impl Turn {
+impl AnsweringFlag {
     /// The next request may be read.
     pub(crate) fn next(&self) {
         self.0.store(false, Ordering::Relaxed);
@@ -250,7 +250,7 @@ impl AsyncRead for Guard {
         if self.malformed {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
-        if self.turn.is_answering() {
+        if self.answering.is_answering() {
             return self.poll_left(cx);
         }
         let before = buf.filled().len();

@@ -15,7 +15,7 @@ use pingora::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
 use tokio::sync::{Notify, watch};
 
-use crate::proxy::client::guard::Turn;
+use crate::proxy::client::guard::AnsweringFlag;
 use crate::proxy::client::places::Places;
 use crate::proxy::edge::Edge;
 use crate::telemetry::rejection::Rejection;
@@ -33,7 +33,7 @@ pub(super) struct Limits {
 pub(super) struct Connection {
     proxy: Arc<HttpProxy<Edge>>,
     limits: Limits,
-    turn: Arc<Turn>,
+    answering: Arc<AnsweringFlag>,
     places: Arc<Places>,
     /// The number of requests so far.
     carried: AtomicU32,
@@ -48,13 +48,13 @@ impl Connection {
     pub(super) fn new(
         proxy: Arc<HttpProxy<Edge>>,
         limits: Limits,
-        turn: Arc<Turn>,
+        answering: Arc<AnsweringFlag>,
         places: Arc<Places>,
     ) -> Arc<Self> {
         Arc::new(Self {
             proxy,
             limits,
-            turn,
+            answering,
             places,
             carried: AtomicU32::new(0),
             open: AtomicUsize::new(0),
@@ -145,7 +145,7 @@ impl HttpServerApp for Connection {
             }
             return self.proxy.process_new_http(session, shutdown).await;
         }
-        self.turn.next();
+        self.answering.next();
         if is_last {
             session.set_keepalive_reuses_remaining(Some(0));
         }

@@ -152,7 +152,7 @@ impl Hall {
             first: timeouts.keepalive,
         };
         let guard = Guard::new(stream, patience, place);
-        Connection::new(service, limits, guard.turn(), self.app.places.clone())
+        Connection::new(service, limits, guard.answering(), self.app.places.clone())
             .serve(Box::new(guard), shutdown)
             .await;
     }

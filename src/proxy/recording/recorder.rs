@@ -229,14 +229,14 @@ const MOST_HELD: usize = 64 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cases::recorded::Told;
+    use crate::cases::recorded::ClientResult;
     use crate::exchange::tape::tests::passed;
 
     fn taken(recorder: &Recorder, text: &[u8]) -> Taken {
         let tape = passed(recorder.budget().expect("it records"), text);
         Taken {
             tape: Box::new(tape),
-            told: Told::Answer,
+            result: ClientResult::Answer,
             secrets: Vec::new(),
             request_id: "req".to_owned(),
             at: 1,

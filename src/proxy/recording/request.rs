@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::{HeaderMap, StatusCode};
 
 use super::recorder::Recorder;
-use crate::cases::recorded::{Skipped, Taken, Told};
+use crate::cases::recorded::{ClientResult, Skipped, Taken};
 use crate::config::Config;
 use crate::config::secret::Secret;
 use crate::exchange::attempt::Attempt;
@@ -77,40 +77,44 @@ impl Recording {
 
     /// The client got the answer, or the part of it that had come when it left.
     pub(in crate::proxy) fn told(&mut self, answer: &mut Relaying, whole: bool) {
-        let told = if whole { Told::Answer } else { Told::Part };
+        let result = if whole {
+            ClientResult::Answer
+        } else {
+            ClientResult::Part
+        };
         let tape = answer.take_tape();
-        self.give(tape, told, Skipped::Vendor);
+        self.give(tape, result, Skipped::Vendor);
     }
 
     /// The client gets this error, with which the last attempt failed.
     pub(in crate::proxy) fn told_failure(&mut self, answer: &Answer) {
         let tape = self.failed.take();
         if self.to.is_some() {
-            let told = Told::Failure {
+            let result = ClientResult::Failure {
                 status: answer.status,
                 body: answer.body.to_vec(),
             };
-            self.give(tape, told, Skipped::Refused);
+            self.give(tape, result, Skipped::Refused);
         }
     }
 
     /// The client gets an answer that Weir wrote itself.
     pub(in crate::proxy) fn refused(&mut self) {
-        self.give(None, Told::Answer, Skipped::Refused);
+        self.give(None, ClientResult::Answer, Skipped::Refused);
     }
 
     /// The request is not an exchange of a conversation.
     pub(in crate::proxy) fn beside(&mut self) {
-        self.give(None, Told::Answer, Skipped::Vendor);
+        self.give(None, ClientResult::Answer, Skipped::Vendor);
     }
 
     /// The client left before anything of an answer was there.
     pub(in crate::proxy) fn left(&mut self) {
-        self.give(None, Told::Part, Skipped::Left);
+        self.give(None, ClientResult::Part, Skipped::Left);
     }
 
     /// Passes the tape on. This happens once per request; later calls do nothing.
-    fn give(&mut self, tape: Option<Box<Tape>>, told: Told, otherwise: Skipped) {
+    fn give(&mut self, tape: Option<Box<Tape>>, result: ClientResult, otherwise: Skipped) {
         let Some(to) = self.to.take() else { return };
         let Some(tape) = tape else {
             return to.recorder.skip(otherwise);
@@ -118,7 +122,7 @@ impl Recording {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         to.recorder.take(Taken {
             tape,
-            told,
+            result,
             secrets: to.secrets,
             request_id: to.request_id,
             at: since.map_or(0, |since| since.as_secs()),

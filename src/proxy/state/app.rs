@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::exchange::Gateway;
 use crate::exchange::occasion::Occasion;
 use crate::limits::ledger::Ledger;
-use crate::proxy::client::buffered::{Buffered, Held, quarter_of_memory};
+use crate::proxy::client::buffered::{BufferShare, Buffered, quarter_of_memory};
 use crate::proxy::client::places::{Places, descriptors};
 use crate::proxy::clocks;
 use crate::proxy::random::{Random, seed};
@@ -260,7 +260,7 @@ impl App {
     }
 
     /// A share of the buffer memory for the body of one request.
-    pub(crate) fn hold(&self) -> Held {
+    pub(crate) fn hold(&self) -> BufferShare {
         let most = self.current.load().gateway.config.server.max_buffered;
         self.buffered.share(most.unwrap_or_else(quarter_of_memory))
     }

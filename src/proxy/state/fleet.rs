@@ -80,10 +80,10 @@ impl Poller {
         match round {
             Ok(()) => {
                 let learn = || {
-                    for ((scope, name), elsewhere) in self.tally.learned(at) {
+                    for ((scope, name), external) in self.tally.learned(at) {
                         let limits = &gateway.limits;
                         // Names that only other hosts know do not matter here.
-                        limits.learn(scope, &name, &elsewhere, at, Instant::now());
+                        limits.learn(scope, &name, &external, at, Instant::now());
                     }
                 };
                 tokio::task::block_in_place(learn);

@@ -2,12 +2,12 @@
 //! totals of other processes.
 pub(super) mod alerts;
 pub(super) mod app;
+pub(super) mod background;
 mod certificates;
 pub(super) mod fleet;
 pub(super) mod history;
 pub(super) mod inside;
 pub(super) mod latch;
-pub(super) mod later;
 pub(super) mod log_level;
 pub(super) mod notify;
 pub(super) mod predecessor;

@@ -76,14 +76,14 @@ fn speak(states: &[NotifyState<'_>], said: Option<SyncSender<()>>) -> bool {
 }
 
 /// The message, and whom to tell when it has been sent.
-type Saying = (String, Option<SyncSender<()>>);
+type QueuedMessage = (String, Option<SyncSender<()>>);
 
 /// The channel to the sending thread; `None` where no notifications are wanted.
-static SPEAKER: LazyLock<Option<SyncSender<Saying>>> = LazyLock::new(|| {
+static SPEAKER: LazyLock<Option<SyncSender<QueuedMessage>>> = LazyLock::new(|| {
     std::env::var_os("NOTIFY_SOCKET")?;
-    let (speaker, sayings) = sync_channel::<Saying>(MOST_WAITING);
+    let (speaker, messages) = sync_channel::<QueuedMessage>(MOST_WAITING);
     let speaks = move || {
-        for (text, said) in sayings {
+        for (text, said) in messages {
             if let Err(error) = sd_notify::notify(&[NotifyState::Custom(&text)]) {
                 tracing::warn!(%error, "systemd could not be told");
             }

@@ -4,15 +4,15 @@ use tokio::sync::{mpsc, oneshot};
 
 /// The channel to it; `None` when there is none.
 #[derive(Debug, Default)]
-pub(crate) struct Predecessor(Mutex<Option<Asked>>);
+pub(crate) struct Predecessor(Mutex<Option<MetricsRequests>>);
 
 /// The channel for requests for the previous process's metrics.
-pub(crate) type Asked = mpsc::Sender<oneshot::Sender<String>>;
+pub(crate) type MetricsRequests = mpsc::Sender<oneshot::Sender<String>>;
 
 impl Predecessor {
     /// The previous process answers requests from now on.
-    pub(crate) fn is_there(&self, asked: Asked) {
-        *self.0.lock() = Some(asked);
+    pub(crate) fn is_there(&self, requests: MetricsRequests) {
+        *self.0.lock() = Some(requests);
     }
 
     /// The previous process has ended.
@@ -27,17 +27,17 @@ impl Predecessor {
 
     /// Waits until the previous process has ended.
     pub(crate) async fn gone(&self) {
-        let asked = self.0.lock().clone();
-        if let Some(asked) = asked {
-            asked.closed().await;
+        let requests = self.0.lock().clone();
+        if let Some(requests) = requests {
+            requests.closed().await;
         }
     }
 
     /// The metrics of the previous process; `None` when it has ended.
     pub(crate) async fn metrics(&self) -> Option<String> {
-        let ask = self.0.lock().clone()?;
+        let requests = self.0.lock().clone()?;
         let (answer, metrics) = oneshot::channel();
-        ask.send(answer).await.ok()?;
+        requests.send(answer).await.ok()?;
         metrics.await.ok()
     }
 }

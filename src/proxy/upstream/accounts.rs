@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::addresses::Checked;
 use super::connect::Connections;
-use super::health_check::{HealthChecks, OnHealth, Told, by_endpoint};
+use super::health_check::{HealthChecks, HealthReporter, OnHealth, by_endpoint};
 use super::way::{Target, Way, hash_of, tunnelled};
 use crate::config::{Account, Config};
 
@@ -80,12 +80,12 @@ impl Upstream {
             Arc::new(Way::new(account, endpoint, Some(checked)))
         });
         let ways: Vec<_> = ways.collect();
-        let told = Told {
+        let reporter = HealthReporter {
             identity,
             on_health: on_health.clone(),
         };
         Self {
-            checks: HealthChecks::of(account, &ways, registry, told, connections),
+            checks: HealthChecks::of(account, &ways, registry, reporter, connections),
             ways,
             identity,
         }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
 
-use super::ask::Ask;
 use super::connect::Connections;
+use super::own_request::OwnRequest;
 use super::way::{Target, Way};
 use crate::config::Trace;
 
@@ -31,7 +31,7 @@ pub(crate) async fn tell(
     if let Some(authorization) = &collector.authorization {
         headers.insert(AUTHORIZATION, authorization.clone());
     }
-    let ask = Ask {
+    let own_request = OwnRequest {
         method: Method::POST,
         path: &format!("{}/v1/traces", collector.endpoint.path),
         endpoint: &collector.endpoint,
@@ -40,7 +40,8 @@ pub(crate) async fn tell(
         longest: MAX_ANSWER,
     };
     let target = Target::new(Arc::new(Way::direct(&collector.endpoint, PATIENCE)));
-    let answered = tokio::time::timeout(PATIENCE, ask.send(connections, &target, PATIENCE)).await;
+    let answered =
+        tokio::time::timeout(PATIENCE, own_request.send(connections, &target, PATIENCE)).await;
     let (may_try_again, why) = match answered {
         Ok(Ok((status, _))) if (200..300).contains(&status) => return Ok(()),
         Ok(Ok((status, _))) => {

@@ -13,8 +13,8 @@ use pingora_load_balancing::health_check::HealthCheck;
 use pingora_load_balancing::{Backend, HealthRegistry};
 
 use super::addresses::endpoint_of;
-use super::ask::Ask;
 use super::connect::Connections;
+use super::own_request::OwnRequest;
 use super::way::{Target, Way};
 use crate::config::{Account, Endpoint};
 
@@ -39,7 +39,7 @@ pub(super) struct HealthChecks {
 }
 
 /// Where the checks of an account report, and under which identity.
-pub(super) struct Told {
+pub(super) struct HealthReporter {
     pub identity: u64,
     pub on_health: OnHealth,
 }
@@ -53,7 +53,7 @@ struct Check {
     /// Weak, because the endpoints' connections hold the registry that holds this.
     endpoints: Vec<(Endpoint, Weak<Way>)>,
     connections: Arc<Connections>,
-    told: Told,
+    reporter: HealthReporter,
 }
 
 /// A registry that keeps one health per endpoint, whichever of its addresses the traffic uses.
@@ -68,7 +68,7 @@ impl HealthChecks {
         account: &Account,
         ways: &[Arc<Way>],
         registry: Arc<HealthRegistry>,
-        told: Told,
+        reporter: HealthReporter,
         connections: &Arc<Connections>,
     ) -> Option<Self> {
         let check = account.health_check.as_ref()?;
@@ -80,7 +80,7 @@ impl HealthChecks {
             connect: account.timeouts.connect,
             endpoints: account.endpoints.iter().cloned().zip(ways).collect(),
             connections: connections.clone(),
-            told,
+            reporter,
         }));
         Some(Self {
             registry,
@@ -120,9 +120,9 @@ impl HealthCheck for Check {
     async fn health_status_change(&self, backend: &Backend, healthy: bool) {
         let endpoint = endpoint_of(backend);
         tracing::info!(account = %self.account, endpoint, healthy, "health check");
-        (self.told.on_health)(Health {
+        (self.reporter.on_health)(Health {
             account: &self.account,
-            identity: self.told.identity,
+            identity: self.reporter.identity,
             endpoint,
             healthy,
         });
@@ -142,7 +142,7 @@ impl Check {
         let mut headers = HeaderMap::with_capacity(2);
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        let ask = Ask {
+        let own_request = OwnRequest {
             method: Method::GET,
             path: &self.path,
             endpoint,
@@ -151,7 +151,7 @@ impl Check {
             longest: LONGEST_ANSWER,
         };
         let target = Target::new(way.clone());
-        let asking = ask.send(&self.connections, &target, self.connect);
+        let asking = own_request.send(&self.connections, &target, self.connect);
         let patience = self.interval.max(SHORTEST_PATIENCE);
         let answered = tokio::time::timeout(patience, asking).await;
         matches!(answered, Ok(Ok((status, _))) if (200..300).contains(&status))

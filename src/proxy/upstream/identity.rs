@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
 
-use super::ask::Ask;
 use super::connect::Connections;
+use super::own_request::OwnRequest;
 use super::way::{Target, Way};
 use crate::config;
 
@@ -46,7 +46,7 @@ async fn ask(
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    let ask = Ask {
+    let own_request = OwnRequest {
         method: if body.is_some() {
             Method::POST
         } else {
@@ -59,7 +59,7 @@ async fn ask(
         longest: LONGEST,
     };
     let target = Target::new(Arc::new(Way::direct(&endpoint, PATIENCE)));
-    let sent = tokio::time::timeout(PATIENCE, ask.send(connections, &target, PATIENCE));
+    let sent = tokio::time::timeout(PATIENCE, own_request.send(connections, &target, PATIENCE));
     match sent.await {
         Err(_) => Err(format!("{base}: no answer within {PATIENCE:?}")),
         Ok(Ok(answer)) => Ok(answer),

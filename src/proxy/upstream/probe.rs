@@ -6,8 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
 use super::accounts::Upstreams;
-use super::ask::{Ask, AskFault};
 use super::connect::Connections;
+use super::own_request::{OwnRequest, OwnRequestFault};
 use super::tokens::AccessTokens;
 use crate::config::Account;
 use crate::exchange::{headers, target};
@@ -143,7 +143,7 @@ pub(crate) async fn get(
         let name = HeaderName::from_static("anthropic-version");
         own.insert(name, HeaderValue::from_static("2023-06-01"));
     }
-    let ask = Ask {
+    let own_request = OwnRequest {
         method: Method::GET,
         path: &target::vendor(dialect, path, endpoint, account),
         endpoint,
@@ -151,14 +151,14 @@ pub(crate) async fn get(
         body: None,
         longest: LONGEST_ANSWER,
     };
-    let answer = ask
+    let answer = own_request
         .send(connections, &target, account.timeouts.connect)
         .await;
     answer.map_err(|fault| match fault {
-        AskFault::NoConnection(fault) => {
+        OwnRequestFault::NoConnection(fault) => {
             format!("no connection to {}: {fault:?}", endpoint.authority)
         }
-        AskFault::TooLong(_) => "its answer is too long".to_owned(),
+        OwnRequestFault::TooLong(_) => "its answer is too long".to_owned(),
         _ => format!("{} broke the connection off", endpoint.authority),
     })
 }

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
 
-use super::ask::{Ask, AskFault};
 use super::connect::{ConnectFault, Connections};
+use super::own_request::{OwnRequest, OwnRequestFault};
 use super::way::{Target, Way};
 use crate::config::Prometheus;
 use crate::fleet::{Failure, Question, Unanswered, answer};
@@ -48,7 +48,7 @@ async fn exchange(
     if let Some(authorization) = &server.authorization {
         headers.insert(AUTHORIZATION, authorization.clone());
     }
-    let ask = Ask {
+    let own_request = OwnRequest {
         method: Method::GET,
         path: &format!("{}{}", server.endpoint.path, question.path()),
         endpoint: &server.endpoint,
@@ -57,14 +57,16 @@ async fn exchange(
         longest: MAX_ANSWER,
     };
     let target = Target::new(Arc::new(Way::direct(&server.endpoint, server.timeout)));
-    let answered = ask.send(connections, &target, server.timeout).await;
+    let answered = own_request.send(connections, &target, server.timeout).await;
     answered.map_err(|fault| match fault {
-        AskFault::NoConnection(ConnectFault::Dns) => unreachable("its name has no address"),
-        AskFault::NoConnection(fault) => unreachable(&format!("no connection: {fault:?}")),
-        AskFault::Broke(_) => unreachable("the connection broke"),
-        AskFault::BrokeOff => unreachable("the answer broke off"),
-        AskFault::Unwritable => Unanswered::new(Failure::Refused, "the question cannot be sent"),
-        AskFault::TooLong(_) => {
+        OwnRequestFault::NoConnection(ConnectFault::Dns) => unreachable("its name has no address"),
+        OwnRequestFault::NoConnection(fault) => unreachable(&format!("no connection: {fault:?}")),
+        OwnRequestFault::Broke(_) => unreachable("the connection broke"),
+        OwnRequestFault::BrokeOff => unreachable("the answer broke off"),
+        OwnRequestFault::Unwritable => {
+            Unanswered::new(Failure::Refused, "the question cannot be sent")
+        }
+        OwnRequestFault::TooLong(_) => {
             let why = format!("the answer is longer than {MAX_ANSWER} bytes");
             Unanswered::new(Failure::Malformed, why)
         }

@@ -11,8 +11,8 @@ use http::Method;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::ask::{Ask, AskFault};
 use super::connect::{ConnectFault, Connections};
+use super::own_request::{OwnRequest, OwnRequestFault};
 use super::way::{Target, Way};
 use crate::config::oauth2::OAuth2;
 use crate::config::{Account, Config};
@@ -238,7 +238,7 @@ async fn fetch(
         .oauth2
         .as_ref()
         .ok_or_else(|| failed("no settings"))?;
-    let ask = Ask {
+    let own_request = OwnRequest {
         method: Method::POST,
         path: &settings.token_url.path,
         endpoint: &settings.token_url,
@@ -247,7 +247,7 @@ async fn fetch(
         longest: LONGEST_ANSWER,
     };
     let target = Target::new(Arc::new(Way::new(account, &settings.token_url, None)));
-    let answered = ask.send(connections, &target, account.timeouts.connect);
+    let answered = own_request.send(connections, &target, account.timeouts.connect);
     let (status, body) = answered.await.map_err(|fault| failed(no_answer(fault)))?;
     credentials::answer(request, status, &body)
 }
@@ -256,39 +256,43 @@ fn failed(why: &str) -> Fault {
     Fault::Failed(why.to_owned())
 }
 
-const fn no_answer(fault: AskFault) -> &'static str {
+const fn no_answer(fault: OwnRequestFault) -> &'static str {
     match fault {
-        AskFault::NoConnection(ConnectFault::Dns) => {
+        OwnRequestFault::NoConnection(ConnectFault::Dns) => {
             "the name of the token endpoint has no address"
         }
-        AskFault::NoConnection(ConnectFault::Refused) => "the token endpoint refuses connections",
-        AskFault::NoConnection(ConnectFault::Timeout) => {
+        OwnRequestFault::NoConnection(ConnectFault::Refused) => {
+            "the token endpoint refuses connections"
+        }
+        OwnRequestFault::NoConnection(ConnectFault::Timeout) => {
             "the token endpoint cannot be reached in time"
         }
-        AskFault::NoConnection(ConnectFault::Tls) => {
+        OwnRequestFault::NoConnection(ConnectFault::Tls) => {
             "the TLS handshake with the token endpoint failed"
         }
-        AskFault::NoConnection(ConnectFault::TlsExpired) => {
+        OwnRequestFault::NoConnection(ConnectFault::TlsExpired) => {
             "the certificate of the token endpoint has expired or is not valid yet"
         }
-        AskFault::NoConnection(ConnectFault::TlsName) => {
+        OwnRequestFault::NoConnection(ConnectFault::TlsName) => {
             "the certificate of the token endpoint is for another name"
         }
-        AskFault::NoConnection(ConnectFault::TlsUnknownCa) => {
+        OwnRequestFault::NoConnection(ConnectFault::TlsUnknownCa) => {
             "the certificate of the token endpoint is of an authority that is not trusted here"
         }
-        AskFault::NoConnection(ConnectFault::ProxyAuth) => {
+        OwnRequestFault::NoConnection(ConnectFault::ProxyAuth) => {
             "the egress proxy to the token endpoint wants other credentials"
         }
-        AskFault::NoConnection(ConnectFault::ProxyRefused) => {
+        OwnRequestFault::NoConnection(ConnectFault::ProxyRefused) => {
             "the egress proxy lets nothing through to the token endpoint"
         }
-        AskFault::NoConnection(ConnectFault::Unreachable) => {
+        OwnRequestFault::NoConnection(ConnectFault::Unreachable) => {
             "no address of the token endpoint can be reached"
         }
-        AskFault::Unwritable => "the request cannot be written",
-        AskFault::Broke(_) => "the connection broke before an answer",
-        AskFault::BrokeOff | AskFault::TooLong(_) => "an answer that breaks off or has no end",
+        OwnRequestFault::Unwritable => "the request cannot be written",
+        OwnRequestFault::Broke(_) => "the connection broke before an answer",
+        OwnRequestFault::BrokeOff | OwnRequestFault::TooLong(_) => {
+            "an answer that breaks off or has no end"
+        }
     }
 }
 

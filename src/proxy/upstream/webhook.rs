@@ -7,8 +7,8 @@ use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use ring::hmac;
 
-use super::ask::{Ask, AskFault};
 use super::connect::Connections;
+use super::own_request::{OwnRequest, OwnRequestFault};
 use super::way::{Target, Way};
 use crate::config::Webhook;
 use crate::config::secret::{Secret, hex};
@@ -39,7 +39,7 @@ pub(crate) async fn post(
     {
         headers.insert(SIGNATURE, value);
     }
-    let ask = Ask {
+    let own_request = OwnRequest {
         method: Method::POST,
         path: &webhook.endpoint.path,
         endpoint: &webhook.endpoint,
@@ -48,16 +48,18 @@ pub(crate) async fn post(
         longest: MOST_ANSWER,
     };
     let target = Target::new(Arc::new(Way::direct(&webhook.endpoint, PATIENCE)));
-    let sent = tokio::time::timeout(PATIENCE, ask.send(connections, &target, PATIENCE));
+    let sent = tokio::time::timeout(PATIENCE, own_request.send(connections, &target, PATIENCE));
     match sent.await {
         Err(_) => Posted::NotNow(format!("no answer within {PATIENCE:?}")),
         // The status says it, also of an answer that is too long to be read.
-        Ok(Ok((status, _)) | Err(AskFault::TooLong(status))) => of_status(status),
-        Ok(Err(AskFault::NoConnection(fault))) => {
+        Ok(Ok((status, _)) | Err(OwnRequestFault::TooLong(status))) => of_status(status),
+        Ok(Err(OwnRequestFault::NoConnection(fault))) => {
             Posted::NotNow(format!("no connection: {fault:?}"))
         }
-        Ok(Err(AskFault::Unwritable)) => Posted::NotNow("the request cannot be written".to_owned()),
-        Ok(Err(AskFault::Broke(_) | AskFault::BrokeOff)) => {
+        Ok(Err(OwnRequestFault::Unwritable)) => {
+            Posted::NotNow("the request cannot be written".to_owned())
+        }
+        Ok(Err(OwnRequestFault::Broke(_) | OwnRequestFault::BrokeOff)) => {
             Posted::NotNow("the connection broke".to_owned())
         }
     }

@@ -63,8 +63,8 @@ pub(super) async fn serve(
     if client.write_response_header(Box::new(head)).await.is_err() {
         return Ok(());
     }
-    let (socket, told) = Socket::open(app, caller, certificate, most);
-    socket.run(client, told, max_age).await;
+    let (socket, receivers) = Socket::open(app, caller, certificate, most);
+    socket.run(client, receivers, max_age).await;
     Ok(())
 }
 

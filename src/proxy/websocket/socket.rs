@@ -9,18 +9,18 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::turn::{Caller, Ended, Remembered, Task, Told};
+use super::turn::{Caller, Ended, Remembered, Task, TurnMessage};
 use crate::exchange::admit;
 use crate::exchange::socket::chain::Chain;
 use crate::exchange::socket::lanes::Lanes;
 use crate::exchange::socket::message::{self, Create, Message};
 use crate::exchange::socket::said::{self, Fault, Lane};
 use crate::exchange::socket::upstream::Continuing;
-use crate::proxy::client::buffered::Held;
+use crate::proxy::client::buffered::BufferShare;
 use crate::proxy::client::certified::Names;
 use crate::proxy::state::app::App;
 use crate::proxy::upstream::socket::frames::{Frames, Incoming};
-use crate::proxy::upstream::socket::links::{Between, Links, Turn};
+use crate::proxy::upstream::socket::links::{Between, Links, SocketTurn};
 
 /// An open socket.
 pub(super) struct Socket {
@@ -30,10 +30,10 @@ pub(super) struct Socket {
     lanes: Lanes,
     chain: Chain,
     /// The bytes of `server.max_buffered` that it occupies.
-    held: Option<Held>,
+    held: Option<BufferShare>,
     /// The tasks of its turns. They are dropped with the socket, and their requests with them.
     turns: JoinSet<()>,
-    tell: mpsc::Sender<Told>,
+    tell: mpsc::Sender<TurnMessage>,
     /// Its upstream sockets.
     links: Arc<Links>,
     /// The names of the client's certificate.
@@ -74,8 +74,8 @@ impl Socket {
         caller: Caller,
         certificate: Names,
         most: usize,
-    ) -> (Self, (mpsc::Receiver<Told>, mpsc::Receiver<Between>)) {
-        let (tell, told) = mpsc::channel(EVENTS_ON_THE_WAY);
+    ) -> (Self, (mpsc::Receiver<TurnMessage>, mpsc::Receiver<Between>)) {
+        let (tell, messages) = mpsc::channel(EVENTS_ON_THE_WAY);
         let (between, heard) = mpsc::channel(EVENTS_ON_THE_WAY);
         let socket = Self {
             app: app.clone(),
@@ -93,14 +93,14 @@ impl Socket {
             unread: 0,
             ending: None,
         };
-        (socket, (told, heard))
+        (socket, (messages, heard))
     }
 
     /// Serves the socket to its end.
     pub(super) async fn run(
         mut self,
         client: &mut ServerSession,
-        (mut told, mut heard): (mpsc::Receiver<Told>, mpsc::Receiver<Between>),
+        (mut messages, mut heard): (mpsc::Receiver<TurnMessage>, mpsc::Receiver<Between>),
         max_age: Duration,
     ) {
         let app = self.app.clone();
@@ -115,10 +115,10 @@ impl Socket {
                     Ok(Some(bytes)) => self.read(&bytes),
                     _ => return,
                 },
-                Some(first) = told.recv() => {
+                Some(first) = messages.recv() => {
                     self.tell_client(first);
                     for _ in 1..EVENTS_ON_THE_WAY {
-                        let Ok(more) = told.try_recv() else { break };
+                        let Ok(more) = messages.try_recv() else { break };
                         self.tell_client(more);
                     }
                     Ok(())
@@ -202,10 +202,10 @@ impl Socket {
         }
     }
 
-    fn tell_client(&mut self, told: Told) {
-        match told {
-            Told::Event(event) => self.frames.say(event),
-            Told::End(Ended { lane, remembered }) => {
+    fn tell_client(&mut self, message: TurnMessage) {
+        match message {
+            TurnMessage::Event(event) => self.frames.say(event),
+            TurnMessage::End(Ended { lane, remembered }) => {
                 self.lanes.ended(&lane);
                 let id = remembered.as_ref().map(|remembered| remembered.id.clone());
                 if let Some(latest) = self.latest.get_mut(&lane)
@@ -290,7 +290,7 @@ impl Socket {
         }
         let (body, whole) = create.body(history);
         let (previous, input) = (create.previous().map(str::to_owned), create.items());
-        let turn = Turn {
+        let turn = SocketTurn {
             lane: lane.clone(),
             links: self.links.clone(),
             continuing: previous

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::exchange::socket::answer::Answer;
 use crate::exchange::socket::said::{self, Lane};
 use crate::protocol::sse::Frames;
-use crate::proxy::upstream::socket::links::Turn;
+use crate::proxy::upstream::socket::links::SocketTurn;
 use crate::proxy::upstream::socket::local::Local;
 
 /// Serves a connection of the data plane to its end.
@@ -32,7 +32,7 @@ pub(super) struct Caller {
 }
 
 /// A message of a turn to its socket.
-pub(super) enum Told {
+pub(super) enum TurnMessage {
     /// An event for the client.
     Event(String),
     /// The turn is over.
@@ -61,7 +61,7 @@ pub(super) struct Task {
     /// The new items of the input.
     pub input: Bytes,
     /// What the upstream side needs to know about the turn.
-    pub turn: Arc<Turn>,
+    pub turn: Arc<SocketTurn>,
 }
 
 impl Caller {
@@ -105,14 +105,16 @@ impl Caller {
     }
 
     /// Sends the request and reports the events of its answer.
-    pub(super) async fn run(self: Arc<Self>, task: Task, tell: mpsc::Sender<Told>) {
+    pub(super) async fn run(self: Arc<Self>, task: Task, tell: mpsc::Sender<TurnMessage>) {
         let mut answer = Answer::new(self.most);
         // If the client has left, there is nobody to report to.
         let Some(()) = self.ask(&task, &mut answer, &tell).await else {
             return;
         };
         if !answer.has_ended() {
-            let _ = tell.send(Told::Event(said::cut_off(&task.lane))).await;
+            let _ = tell
+                .send(TurnMessage::Event(said::cut_off(&task.lane)))
+                .await;
         }
         let Task {
             lane,
@@ -126,11 +128,18 @@ impl Caller {
             input,
             output,
         });
-        let _ = tell.send(Told::End(Ended { lane, remembered })).await;
+        let _ = tell
+            .send(TurnMessage::End(Ended { lane, remembered }))
+            .await;
     }
 
     /// Sends the request and passes events on. `None` = the socket is gone.
-    async fn ask(&self, task: &Task, answer: &mut Answer, tell: &mpsc::Sender<Told>) -> Option<()> {
+    async fn ask(
+        &self,
+        task: &Task,
+        answer: &mut Answer,
+        tell: &mpsc::Sender<TurnMessage>,
+    ) -> Option<()> {
         let (server, client) = Local::pair(self.client.clone(), Some(Arc::clone(&task.turn)));
         // This task ends when the other end is closed, which happens when the turn is over or dropped with the socket.
         tokio::spawn((self.serve)(Box::new(server)));
@@ -145,7 +154,7 @@ impl Caller {
         if !is_stream {
             let event = refused(&mut http, &task.lane, status).await;
             answer.observe(&event);
-            return tell.send(Told::Event(event)).await.ok();
+            return tell.send(TurnMessage::Event(event)).await.ok();
         }
         let mut frames = Frames::new();
         // The last event is held until the end of the answer. By then the turn has given back its place, so that a
@@ -167,14 +176,14 @@ impl Caller {
                 last.append(&mut events);
             }
             for event in events {
-                tell.send(Told::Event(event)).await.ok()?;
+                tell.send(TurnMessage::Event(event)).await.ok()?;
             }
             if cut.is_err() {
                 break;
             }
         }
         for event in last {
-            tell.send(Told::Event(event)).await.ok()?;
+            tell.send(TurnMessage::Event(event)).await.ok()?;
         }
         Some(())
     }

@@ -30,7 +30,7 @@ pub struct Recent {
 
 /// The contents of the ring.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Held {
+pub struct RingContents {
     /// The number of rows.
     pub rows: usize,
     /// The capacity in rows.
@@ -122,8 +122,8 @@ impl Recent {
     }
 
     /// The size of the contents.
-    pub fn held(&self) -> Held {
-        let mut held = Held {
+    pub fn contents(&self) -> RingContents {
+        let mut contents = RingContents {
             rows: 0,
             cap: self.cap.load(Ordering::Relaxed),
             bytes: 0,
@@ -131,12 +131,12 @@ impl Recent {
         };
         for shard in &self.shards {
             let shard = locked(shard);
-            held.rows += shard.rows.len();
-            held.bytes += shard.bytes;
+            contents.rows += shard.rows.len();
+            contents.bytes += shard.bytes;
             let oldest = shard.rows.front().map(|row| row.at());
-            held.since = held.since.into_iter().chain(oldest).min();
+            contents.since = contents.since.into_iter().chain(oldest).min();
         }
-        held
+        contents
     }
 
     /// The sums per minute of the last hour.
@@ -213,8 +213,11 @@ mod tests {
     #[test]
     fn the_newest_rows_push_out_the_oldest() {
         let recent = filled(80, 200);
-        let held = recent.held();
-        assert_eq!((held.rows, held.cap, held.since), (80, 80, Some(at(120))));
+        let contents = recent.contents();
+        assert_eq!(
+            (contents.rows, contents.cap, contents.since),
+            (80, 80, Some(at(120)))
+        );
         let rows = recent.from(0);
         assert!(rows.is_sorted_by_key(|row| row.seq()));
         assert_eq!(rows.len(), 80);
@@ -226,11 +229,14 @@ mod tests {
     fn a_smaller_cap_takes_effect_at_once_and_none_keeps_nothing() {
         let recent = filled(80, 100);
         recent.resize(16);
-        assert_eq!(recent.held().rows, 16);
+        assert_eq!(recent.contents().rows, 16);
         recent.resize(0);
         recent.push(samples::answered(), at(1));
-        let held = recent.held();
-        assert_eq!((held.rows, held.bytes, held.since), (0, 0, None));
+        let contents = recent.contents();
+        assert_eq!(
+            (contents.rows, contents.bytes, contents.since),
+            (0, 0, None)
+        );
     }
 
     #[test]
@@ -242,11 +248,11 @@ mod tests {
         for second in 0..20_000 {
             recent.push(outcome.clone(), at(second));
         }
-        let held = recent.held();
-        assert!(held.bytes <= MAX_BYTES, "{held:?}");
-        assert!(held.rows > 1_000, "{held:?}");
+        let contents = recent.contents();
+        assert!(contents.bytes <= MAX_BYTES, "{contents:?}");
+        assert!(contents.rows > 1_000, "{contents:?}");
         let bytes: usize = recent.from(0).iter().map(|row| row.bytes()).sum();
-        assert_eq!(bytes, held.bytes);
+        assert_eq!(bytes, contents.bytes);
     }
 
     #[test]
@@ -257,6 +263,6 @@ mod tests {
             recent.push(samples::answered(), at(1));
         }
         drop(taken);
-        assert_eq!(recent.held().rows, 16);
+        assert_eq!(recent.contents().rows, 16);
     }
 }

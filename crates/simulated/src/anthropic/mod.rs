@@ -16,7 +16,7 @@ use super::plan::{Block, Plan, Stop};
 use crate::dialect::Dialect;
 use crate::usage::Usage;
 
-pub(super) use self::request::ask;
+pub(super) use self::request::parse;
 
 /// A whole message.
 pub(super) fn whole(plan: &Plan) -> Bytes {

@@ -4,15 +4,19 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::ask::{
-    Ask, Choice, Part, Parts, Reasoning, Speaker, Tail, Tool, invalid, lenient, parts, read,
-    result_text,
-};
 use crate::fault::Failure;
 use crate::frames::Framing;
+use crate::generation_request::{
+    Choice, GenerationRequest, Part, Parts, Reasoning, Speaker, Tail, Tool, invalid, lenient,
+    parts, read, result_text,
+};
 
 /// Reads a request body.
-pub(crate) fn ask<'a>(body: &'a [u8], version: &str, counting: bool) -> Result<Ask<'a>, Failure> {
+pub(crate) fn parse<'a>(
+    body: &'a [u8],
+    version: &str,
+    counting: bool,
+) -> Result<GenerationRequest<'a>, Failure> {
     let request: Request<'a> = read(body)?;
     if request.max_tokens.is_none() && !counting {
         return Err(invalid("max_tokens: Field required"));
@@ -29,7 +33,7 @@ pub(crate) fn ask<'a>(body: &'a [u8], version: &str, counting: bool) -> Result<A
         .and_then(|config| config.format)
         .and_then(|format| format.schema);
     let cached = memchr::memmem::find(body, b"\"cache_control\"").is_some();
-    Ok(Ask {
+    Ok(GenerationRequest {
         model: request.model,
         stream: request.stream.unwrap_or(false).then_some(Framing::Sse),
         tail,

@@ -17,7 +17,7 @@ use super::plan::{Block, Call, Plan, Stop};
 use crate::dialect::Dialect;
 use crate::usage::Usage;
 
-pub(super) use self::request::{ask, counted};
+pub(super) use self::request::{counted, parse};
 
 /// A whole response.
 pub(super) fn whole(plan: &Plan) -> Bytes {

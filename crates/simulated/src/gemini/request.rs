@@ -6,9 +6,11 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::ask::{Ask, Choice, Reasoning, Speaker, Tail, Tool, lenient, read};
 use crate::fault::Failure;
 use crate::frames::Framing;
+use crate::generation_request::{
+    Choice, GenerationRequest, Reasoning, Speaker, Tail, Tool, lenient, read,
+};
 
 /// The request whose tokens are asked for: it may be wrapped, and must then name its model.
 pub(crate) fn counted(body: &[u8]) -> Result<&[u8], Failure> {
@@ -21,15 +23,15 @@ pub(crate) fn counted(body: &[u8]) -> Result<&[u8], Failure> {
 }
 
 /// Reads a request body; the model and the kind of answer are in the path and the query.
-pub(crate) fn ask<'a>(
+pub(crate) fn parse<'a>(
     body: &'a [u8],
     model: &'a str,
     stream: Option<Framing>,
-) -> Result<Ask<'a>, Failure> {
+) -> Result<GenerationRequest<'a>, Failure> {
     let request: Request<'a> = read(body)?;
     let (tail, rounds) = Tail::read(&request.contents, Content::speaker, Content::add);
     let config = request.generation_config.unwrap_or_default();
-    Ok(Ask {
+    Ok(GenerationRequest {
         model: Cow::Borrowed(model),
         stream,
         tail,

@@ -15,7 +15,7 @@ use super::plan::{Block, Call, Plan, Stop};
 use crate::dialect::Dialect;
 use crate::usage::Usage;
 
-pub(super) use self::request::{ask, stops};
+pub(super) use self::request::{parse, stops};
 
 /// A whole completion.
 pub(super) fn whole(plan: &Plan) -> Bytes {

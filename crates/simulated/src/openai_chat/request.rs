@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::ask::{Ask, Choice, Reasoning, Speaker, Tail, Tool, lenient, read, result_text};
 use crate::fault::Failure;
 use crate::frames::Framing;
+use crate::generation_request::{
+    Choice, GenerationRequest, Reasoning, Speaker, Tail, Tool, lenient, read, result_text,
+};
 
 /// Reads a request body.
-pub(crate) fn ask(body: &[u8]) -> Result<Ask<'_>, Failure> {
+pub(crate) fn parse(body: &[u8]) -> Result<GenerationRequest<'_>, Failure> {
     let request: Request<'_> = read(body)?;
     let (tail, rounds) = Tail::read(&request.messages, Message::speaker, Message::add);
     let legacy = request.functions.is_some();
@@ -20,7 +22,7 @@ pub(crate) fn ask(body: &[u8]) -> Result<Ask<'_>, Failure> {
     let enabled = lenient::<Thinking<'_>>(request.thinking)
         .is_some_and(|thinking| thinking.kind == "enabled");
     let reasons = effort || enabled || request.enable_thinking.unwrap_or(false);
-    Ok(Ask {
+    Ok(GenerationRequest {
         model: request.model,
         stream: request.stream.unwrap_or(false).then_some(Framing::Sse),
         tail,

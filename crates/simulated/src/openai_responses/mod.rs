@@ -16,7 +16,7 @@ use super::frames::{Frames, write_json};
 use super::ids::{id, opaque};
 use super::plan::{Block, Call, Plan, Stop};
 
-pub(super) use self::request::ask;
+pub(super) use self::request::parse;
 
 /// A whole response.
 pub(super) fn whole(plan: &Plan) -> Bytes {

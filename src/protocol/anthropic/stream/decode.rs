@@ -380,7 +380,7 @@ fn repair(rule: &'static str, what: &str) -> Event<'static> {
 fn upstream_error(data: &[u8]) -> WireError {
     match error::parse_event(Dialect::Anthropic, data) {
         Some(parsed) => WireError::new(parsed.kind, parsed.message)
-            .told(parsed.told)
+            .indication(parsed.indication)
             .retry_after(parsed.retry_after),
         None => WireError::new(
             error::ErrorKind::Api,

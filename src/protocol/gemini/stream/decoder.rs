@@ -36,7 +36,7 @@ enum State {
 
 /// How often the provider used its own search and maps for the answer.
 #[derive(Clone, Copy, Debug, Default)]
-struct Asked {
+struct GroundingCounts {
     searches: u64,
     maps: u64,
 }
@@ -48,7 +48,7 @@ struct Answer {
     /// Distinguishes the calls of this answer from those of others if they have no ids.
     salt: String,
     calls: usize,
-    asked: Asked,
+    counts: GroundingCounts,
 }
 
 /// The kind of content that came last.
@@ -72,11 +72,11 @@ impl Decoder {
         }
         let chunk: ChunkIn<'_> = json(data)?;
         if chunk.error.is_some() {
-            let asked = match std::mem::replace(&mut self.state, State::Ended) {
-                State::Open(answer) | State::Stopped(answer, _) => answer.asked,
-                State::Before | State::Ended => Asked::default(),
+            let counts = match std::mem::replace(&mut self.state, State::Ended) {
+                State::Open(answer) | State::Stopped(answer, _) => answer.counts,
+                State::Before | State::Ended => GroundingCounts::default(),
             };
-            tell_usage(chunk.usage_metadata, asked, on)?;
+            tell_usage(chunk.usage_metadata, counts, on)?;
             return on(Event::Error(error::of_upstream(parse_event(
                 Dialect::Gemini,
                 data,
@@ -133,7 +133,7 @@ impl Answer {
             stretch: Stretch::Silent,
             salt: chunk.response_id.as_deref().unwrap_or_default().to_owned(),
             calls: 0,
-            asked: Asked::default(),
+            counts: GroundingCounts::default(),
         })
     }
 
@@ -148,7 +148,7 @@ impl Answer {
             .into_iter()
             .find(|candidate| candidate.index == 0)
         else {
-            tell_usage(chunk.usage_metadata, self.asked, on)?;
+            tell_usage(chunk.usage_metadata, self.counts, on)?;
             return match chunk.prompt_feedback.as_deref().and_then(blocked) {
                 Some(refusal) => Ok(State::Stopped(self, Stop::Refusal(refusal))),
                 None => Ok(State::Open(self)),
@@ -168,17 +168,17 @@ impl Answer {
         }
         if let Some(grounding) = &candidate.grounding_metadata {
             grounding::cite(grounding, on)?;
-            self.asked.maps = self.asked.maps.max(grounding.maps());
-            if self.asked.searches == 0
+            self.counts.maps = self.counts.maps.max(grounding.maps());
+            if self.counts.searches == 0
                 && !grounding.is_of_a_map()
                 && !grounding.web_search_queries.is_empty()
             {
-                self.asked.searches = grounding.web_search_queries.len() as u64;
+                self.counts.searches = grounding.web_search_queries.len() as u64;
                 self.end_thought(on)?;
                 grounding::searched(grounding, &self.salt, on)?;
             }
         }
-        tell_usage(usage, self.asked, on)?;
+        tell_usage(usage, self.counts, on)?;
         let Some(reason) = candidate.finish_reason else {
             return Ok(State::Open(self));
         };
@@ -346,12 +346,12 @@ impl Answer {
 
 fn tell_usage(
     usage: Option<Box<GeminiUsage>>,
-    asked: Asked,
+    counts: GroundingCounts,
     on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
     match usage {
         Some(usage) => {
-            let spent = said::spent(*usage, asked.searches, asked.maps);
+            let spent = said::spent(*usage, counts.searches, counts.maps);
             on(Event::Usage(Box::new(spent)))
         }
         None => Ok(()),

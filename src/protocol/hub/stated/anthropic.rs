@@ -5,7 +5,7 @@ use super::super::figures::{count, detail, region, tier};
 use super::super::units::Units;
 use super::super::usage::{Extras, Stated, Tools, Usage};
 use super::creation::CacheCreation;
-use super::iterations::{Beside, beside};
+use super::iterations::{UnsummedUsage, unsummed};
 use super::{Known, OutputDetails};
 
 /// `usage` of Anthropic. Every field may be missing, because `message_delta` states only what has changed.
@@ -30,8 +30,8 @@ pub struct AnthropicUsage {
     #[serde(default, deserialize_with = "region")]
     inference_geo: Option<Known>,
     /// The usage that the sums do not include.
-    #[serde(default, deserialize_with = "beside")]
-    iterations: Option<Beside>,
+    #[serde(default, deserialize_with = "unsummed")]
+    iterations: Option<UnsummedUsage>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
@@ -93,7 +93,7 @@ impl AnthropicUsage {
 impl From<AnthropicUsage> for Stated {
     fn from(stated: AnthropicUsage) -> Self {
         let used = stated.server_tool_use.unwrap_or_default();
-        let Beside { compacted, advised } = stated.iterations.unwrap_or_default();
+        let UnsummedUsage { compacted, advised } = stated.iterations.unwrap_or_default();
         let advice = advised.map(|advised| advised.usage).unwrap_or_default();
         let extras = Extras {
             advised,

@@ -10,28 +10,28 @@ use super::creation::CacheCreation;
 
 /// What the sums do not include.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Beside {
+pub(super) struct UnsummedUsage {
     pub compacted: Usage,
     pub advised: Option<Advised>,
 }
 
 /// The usage of those entries that are compactions or advice.
-pub(super) fn beside<'de, D: Deserializer<'de>>(
+pub(super) fn unsummed<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Option<Beside>, D::Error> {
+) -> Result<Option<UnsummedUsage>, D::Error> {
     sum(deserializer, None, |found, iteration: Iteration| {
         let usage = iteration.usage();
         match iteration.kind {
             Some("compaction") => {
-                let beside = found.get_or_insert_with(Beside::default);
-                beside.compacted = beside.compacted.and(usage);
+                let unsummed = found.get_or_insert_with(UnsummedUsage::default);
+                unsummed.compacted = unsummed.compacted.and(usage);
             }
             Some("advisor_message") => {
-                let beside = found.get_or_insert_with(Beside::default);
+                let unsummed = found.get_or_insert_with(UnsummedUsage::default);
                 let model = iteration.model.unwrap_or_default();
                 let advised = Advised { model, usage };
-                let before = beside.advised;
-                beside.advised = Some(before.map_or(advised, |before| before.and(advised)));
+                let before = unsummed.advised;
+                unsummed.advised = Some(before.map_or(advised, |before| before.and(advised)));
             }
             _ => {}
         }

@@ -92,7 +92,7 @@ impl Decoder {
             }
             return on(Event::Error(
                 WireError::new(parsed.kind, parsed.message)
-                    .told(parsed.told)
+                    .indication(parsed.indication)
                     .retry_after(parsed.retry_after),
             ));
         }

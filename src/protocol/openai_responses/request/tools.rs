@@ -91,7 +91,7 @@ fn function<'a>(
 /// A web search in the form of this dialect, which cannot limit the number of searches.
 fn web_search<'a>(tool: &HostedTool, losses: &mut Losses) -> ToolOut<'a> {
     #[derive(Default, Deserialize)]
-    struct Asked {
+    struct WebSearchOptions {
         allowed_domains: Option<Vec<String>>,
         blocked_domains: Option<Vec<String>>,
         user_location: Option<Location>,
@@ -105,11 +105,11 @@ fn web_search<'a>(tool: &HostedTool, losses: &mut Losses) -> ToolOut<'a> {
         },
         Flat(serde_json::Map<String, serde_json::Value>),
     }
-    let asked: Asked = serde_json::from_str(tool.raw.get()).unwrap_or_default();
-    if asked.blocked_domains.is_some() {
+    let options: WebSearchOptions = serde_json::from_str(tool.raw.get()).unwrap_or_default();
+    if options.blocked_domains.is_some() {
         losses.name("tools.blocked_domains");
     }
-    let location = asked.user_location.map(|location| match location {
+    let location = options.user_location.map(|location| match location {
         Location::Nested {
             approximate: mut place,
         }
@@ -119,7 +119,7 @@ fn web_search<'a>(tool: &HostedTool, losses: &mut Losses) -> ToolOut<'a> {
         }
     });
     ToolOut::WebSearch {
-        filters: asked
+        filters: options
             .allowed_domains
             .map(|allowed_domains| FiltersOut { allowed_domains }),
         user_location: location.and_then(|place| serde_json::value::to_raw_value(&place).ok()),

@@ -70,8 +70,8 @@ impl Answer {
             b"reasoning_summary_part.added" | b"reasoning_part.added" => {
                 let event: DeltaIn<'_> = json(data)?;
                 let at = self.items.find(Kind::Reasoning, event.name())?;
-                if let Item::Reasoning(told) = self.items.at(at)? {
-                    told.end_part();
+                if let Item::Reasoning(emitted) = self.items.at(at)? {
+                    emitted.end_part();
                 }
             }
             b"function_call_arguments.delta"
@@ -131,16 +131,16 @@ impl Answer {
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let at = self.items.find(Kind::Message, event.name())?;
-        let Item::Message(told) = self.items.at(at)? else {
+        let Item::Message(emitted) = self.items.at(at)? else {
             return Ok(());
         };
-        let text = told.news(event.delta.as_deref(), event.text.as_deref());
+        let text = emitted.news(event.delta.as_deref(), event.text.as_deref());
         if !text.is_empty() {
-            told.tell(text);
+            emitted.tell(text);
             on(Event::TextDelta(Cow::Borrowed(text)))?;
         }
         if event.delta.is_none() {
-            told.end_part();
+            emitted.end_part();
         }
         Ok(())
     }
@@ -151,18 +151,18 @@ impl Answer {
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let at = self.items.find(Kind::Message, event.name())?;
-        let Item::Message(told) = self.items.at(at)? else {
+        let Item::Message(emitted) = self.items.at(at)? else {
             return Ok(());
         };
         let text = match (&event.delta, &event.text) {
             (Some(delta), _) => &**delta,
-            (None, Some(whole)) if !told.is_refused() => &**whole,
+            (None, Some(whole)) if !emitted.is_refused() => &**whole,
             _ => "",
         };
         if text.is_empty() {
             return Ok(());
         }
-        told.refuse();
+        emitted.refuse();
         self.tally.refuse();
         on(Event::RefusalDelta(Cow::Borrowed(text)))
     }
@@ -174,19 +174,19 @@ impl Answer {
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let at = self.items.find(Kind::Reasoning, event.name())?;
-        let Item::Reasoning(told) = self.items.at(at)? else {
+        let Item::Reasoning(emitted) = self.items.at(at)? else {
             return Ok(());
         };
-        let text = told.news(event.delta.as_deref(), event.text.as_deref());
+        let text = emitted.news(event.delta.as_deref(), event.text.as_deref());
         if !text.is_empty() {
-            if told.tell(text) {
+            if emitted.tell(text) {
                 on(Event::ReasoningPart)?;
             }
             let text = Cow::Borrowed(text);
             on(Event::ReasoningDelta { kind, text })?;
         }
         if event.delta.is_none() {
-            told.end_part();
+            emitted.end_part();
         }
         Ok(())
     }
@@ -362,7 +362,7 @@ impl Answer {
                     cut = true;
                     on(Event::ToolEnd { slot })?;
                 }
-                Item::Reasoning(told) if !told.is_silent() => on(Event::ReasoningEnd(None))?,
+                Item::Reasoning(emitted) if !emitted.is_silent() => on(Event::ReasoningEnd(None))?,
                 _ => {}
             }
         }

@@ -6,7 +6,7 @@
 //! that began last. Only the first, and a new item by its position, are according to the specification; the others are
 //! repairs.
 use super::super::wire::{ItemIn, Name};
-use super::told::Told;
+use super::emitted_text::EmittedText;
 use crate::protocol::hub::args::Scanner;
 use crate::protocol::hub::error::Violation;
 
@@ -32,12 +32,12 @@ struct Known {
 #[derive(Debug)]
 pub enum Item {
     Call(Call),
-    Message(Told),
+    Message(EmittedText),
     /// A kind that is not tracked: emitted as a whole or not at all.
     Other {
         done: bool,
     },
-    Reasoning(Told),
+    Reasoning(EmittedText),
 }
 
 /// The state of one call.
@@ -82,9 +82,9 @@ impl Kind {
     fn new_item(self) -> Item {
         match self {
             Self::Call => Item::Call(Call::Announced),
-            Self::Message => Item::Message(Told::default()),
+            Self::Message => Item::Message(EmittedText::default()),
             Self::Other => Item::Other { done: false },
-            Self::Reasoning => Item::Reasoning(Told::default()),
+            Self::Reasoning => Item::Reasoning(EmittedText::default()),
         }
     }
 }
@@ -103,7 +103,7 @@ impl Item {
     pub const fn is_done(&self) -> bool {
         match self {
             Self::Call(call) => matches!(call, Call::Done { .. }),
-            Self::Message(told) | Self::Reasoning(told) => told.is_done(),
+            Self::Message(emitted) | Self::Reasoning(emitted) => emitted.is_done(),
             Self::Other { done } => *done,
         }
     }

@@ -1,6 +1,6 @@
 //! Determines what remains to be emitted of an item when its complete form comes.
+use super::emitted_text::text_of;
 use super::slots::Item;
-use super::told::text_of;
 use crate::protocol::hub::block::Block;
 use crate::protocol::hub::opaque::Opaque;
 
@@ -19,22 +19,22 @@ pub enum Rest {
 /// handled here.
 pub fn rest(item: &mut Item, blocks: &[Block]) -> Rest {
     match item {
-        Item::Message(told) => {
-            told.end();
+        Item::Message(emitted) => {
+            emitted.end();
             let text = text_of(blocks);
-            if told.is_silent() {
-                told.tell(&text);
+            if emitted.is_silent() {
+                emitted.tell(&text);
                 return Rest::All;
             }
-            let rest = told.rest_of_all(&text).to_owned();
-            told.tell(&rest);
+            let rest = emitted.rest_of_all(&text).to_owned();
+            emitted.tell(&rest);
             if rest.is_empty() {
                 Rest::Nothing
             } else {
                 Rest::Text(rest)
             }
         }
-        Item::Reasoning(told) => match (told.end(), told.is_silent()) {
+        Item::Reasoning(emitted) => match (emitted.end(), emitted.is_silent()) {
             (false, _) => Rest::Nothing,
             (true, true) => Rest::All,
             (true, false) => Rest::End(blocks.iter().find_map(|block| match block {

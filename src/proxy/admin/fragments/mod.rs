@@ -70,7 +70,7 @@ impl Verb {
 
 /// A change as it was requested.
 #[derive(Debug)]
-pub(super) struct Asked<'a> {
+pub(super) struct ChangeRequest<'a> {
     pub list: List,
     pub verb: Verb,
     /// The name of the item; empty for a new one.
@@ -121,9 +121,9 @@ impl Place {
 pub(super) async fn change(
     (app, reloads, source): (&Arc<App>, &Handle, &Source),
     writes: &Writes,
-    asked: &Asked<'_>,
+    request: &ChangeRequest<'_>,
 ) -> Done {
-    match make((app, reloads, source), writes, asked).await {
+    match make((app, reloads, source), writes, request).await {
         Ok(done) => done,
         Err(refusal) => Done::nothing(refusal),
     }
@@ -132,14 +132,14 @@ pub(super) async fn change(
 async fn make(
     (app, reloads, source): (&Arc<App>, &Handle, &Source),
     writes: &Writes,
-    asked: &Asked<'_>,
+    request: &ChangeRequest<'_>,
 ) -> Result<Done, Answer> {
     let place = Place::of(app, source).map_err(|why| Answer::fault(409, &why))?;
     let _turn = writes.turn().await;
-    let plan = tokio::task::block_in_place(|| plan::plan(app, &place, asked))?;
-    let told = told(app, plan, asked).await;
+    let plan = tokio::task::block_in_place(|| plan::plan(app, &place, request))?;
+    let told = told(app, plan, request).await;
     let (plan, mut told) = told?;
-    if asked.dry_run {
+    if request.dry_run {
         told["result"] = "dry_run".into();
         return Ok(Done::nothing(
             Answer::json(200, &told).with(http::header::ETAG, tag(&plan.before_revision())),
@@ -147,7 +147,7 @@ async fn make(
     }
     let (from, to) = (plan.before.clone(), plan.after.clone());
     let name = plan.name.clone();
-    let back = tokio::task::block_in_place(|| plan.write(&place, asked.list))?;
+    let back = tokio::task::block_in_place(|| plan.write(&place, request.list))?;
     match reloads.reload().await {
         Some(Verdict::Applied {
             generation,
@@ -162,22 +162,32 @@ async fn make(
             told["needs_restart"] = json!([]);
         }
         Some(Verdict::Rejected(faults)) => {
-            tokio::task::block_in_place(|| back.restore(&place, asked.list))?;
+            tokio::task::block_in_place(|| back.restore(&place, request.list))?;
             return Err(refused(&faults));
         }
         Some(Verdict::NoFile) | None => return Err(Answer::fault(503, "the process is ending")),
     }
     told["result"] = "applied".into();
-    let status = if asked.verb == Verb::Create { 201 } else { 200 };
+    let status = if request.verb == Verb::Create {
+        201
+    } else {
+        200
+    };
     let revision = told["revision"].as_str().unwrap_or_default().to_owned();
     let answer = Answer::json(status, &told).with(http::header::ETAG, tag(&revision));
     let text = |value: Option<Value>| value.map(|value| shortened(&value.to_string()));
-    Ok(Done::changed(answer, action(asked.list, asked.verb), &name)
-        .with_change(text(from).as_deref(), text(to).as_deref()))
+    Ok(
+        Done::changed(answer, action(request.list, request.verb), &name)
+            .with_change(text(from).as_deref(), text(to).as_deref()),
+    )
 }
 
 /// The plan's result as JSON, with the test of an account. A failed test is an error.
-async fn told(app: &Arc<App>, mut plan: Plan, asked: &Asked<'_>) -> Result<(Plan, Value), Answer> {
+async fn told(
+    app: &Arc<App>,
+    mut plan: Plan,
+    request: &ChangeRequest<'_>,
+) -> Result<(Plan, Value), Answer> {
     let mut told = json!({
         "name": plan.name,
         "file": plan.file.display().to_string(),
@@ -186,10 +196,10 @@ async fn told(app: &Arc<App>, mut plan: Plan, asked: &Asked<'_>) -> Result<(Plan
         "after": plan.after,
         "warnings": plan.warnings,
     });
-    if let Some(key) = plan.key.take().filter(|_| !asked.dry_run) {
+    if let Some(key) = plan.key.take().filter(|_| !request.dry_run) {
         told["key"] = key.into();
     }
-    if asked.list == List::Accounts && asked.verb != Verb::Delete && asked.test {
+    if request.list == List::Accounts && request.verb != Verb::Delete && request.test {
         let tests = probing::those(app, &plan.config, &plan.name).await;
         let failed = tests.iter().find(|test| !test.verdict.is_fine());
         let failed = failed.map(|test| {
@@ -201,7 +211,7 @@ async fn told(app: &Arc<App>, mut plan: Plan, asked: &Asked<'_>) -> Result<(Plan
             )
         });
         told["test"] = tests.iter().map(super::levers::tested).collect();
-        if let Some(why) = failed.filter(|_| !asked.dry_run) {
+        if let Some(why) = failed.filter(|_| !request.dry_run) {
             told["error"] = why.into();
             return Err(Answer::json(422, &told));
         }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::secrets::{self, masked};
 use super::text::{Fragment, Item, List};
-use super::{Asked, Place, Verb, disk, refused, unwritable};
+use super::{ChangeRequest, Place, Verb, disk, refused, unwritable};
 use crate::config::{self, Config, name};
 use crate::keys;
 use crate::proxy::admin::answer::Answer;
@@ -36,12 +36,12 @@ pub(super) struct Plan {
 pub(super) struct Back(PathBuf, Option<String>);
 
 /// Works a change out. Its secrets are already written to disk, so that the checker finds them.
-pub(super) fn plan(app: &App, place: &Place, asked: &Asked<'_>) -> Result<Plan, Answer> {
-    let list = asked.list;
+pub(super) fn plan(app: &App, place: &Place, request: &ChangeRequest<'_>) -> Result<Plan, Answer> {
+    let list = request.list;
     let file = place.file(list);
     let old = disk::read(&file).map_err(|error| unwritable(&file, &error))?;
     let revision = disk::revision(old.as_deref());
-    if let Some(seen) = &asked.revision
+    if let Some(seen) = &request.revision
         && *seen != revision
     {
         return Err(Answer::fault(
@@ -64,19 +64,19 @@ pub(super) fn plan(app: &App, place: &Place, asked: &Asked<'_>) -> Result<Plan, 
             )
         })?,
     };
-    let before = fragment.find(&asked.name).cloned();
-    if asked.verb != Verb::Create && before.is_none() {
-        return Err(absent(app, place, asked));
+    let before = fragment.find(&request.name).cloned();
+    if request.verb != Verb::Create && before.is_none() {
+        return Err(absent(app, place, request));
     }
     let old_settings = before.as_ref().map(|item| &item.settings);
-    let (mut given, key) = given(asked, old_settings)?;
+    let (mut given, key) = given(request, old_settings)?;
     disk::make(&place.directory).map_err(|error| unwritable(&place.directory, &error))?;
     let (mut after, mut written) = (None, disk::Written::default());
-    let mut name = asked.name.clone();
-    if asked.verb == Verb::Delete {
-        fragment.remove(&asked.name);
+    let mut name = request.name.clone();
+    if request.verb == Verb::Delete {
+        fragment.remove(&request.name);
     } else {
-        named(asked, &mut given)?;
+        named(request, &mut given)?;
         let no_randomness = || Answer::fault(503, "the system has no randomness");
         let mut randomness = true;
         // An absolute path, because the process may have been started in any directory.
@@ -96,10 +96,10 @@ pub(super) fn plan(app: &App, place: &Place, asked: &Asked<'_>) -> Result<Plan, 
             .map_err(|error| unwritable(&place.directory, &error))?;
         let item = Item {
             settings: kept.settings,
-            note: format!("{} {}", timestamp(SystemTime::now()), asked.who),
+            note: format!("{} {}", timestamp(SystemTime::now()), request.who),
         };
         item.name().clone_into(&mut name);
-        if asked.verb == Verb::Create {
+        if request.verb == Verb::Create {
             is_free(app, place, &fragment, (list, &name))?;
         }
         after = Some(masked(list, &item.settings));
@@ -144,21 +144,21 @@ fn fresh_warnings(app: &App, config: &Config) -> Vec<String> {
 
 /// The requested settings, and a key if one was generated for them.
 fn given(
-    asked: &Asked<'_>,
+    request: &ChangeRequest<'_>,
     old: Option<&Map<String, Value>>,
 ) -> Result<(Map<String, Value>, Option<String>), Answer> {
-    let body = asked.body.trim_ascii();
-    let is_empty = body.is_empty() && matches!(asked.verb, Verb::Rotate | Verb::Delete);
+    let body = request.body.trim_ascii();
+    let is_empty = body.is_empty() && matches!(request.verb, Verb::Rotate | Verb::Delete);
     let body = if is_empty { b"{}".as_slice() } else { body };
     let body: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
         let message = format!("expected the settings as a JSON object: {error}");
         Answer::fault(400, &message)
     })?;
-    let mut settings = match asked.verb {
+    let mut settings = match request.verb {
         Verb::Create | Verb::Replace => body,
         Verb::Delete => return Ok((Map::new(), None)),
         Verb::Patch | Verb::Rotate => {
-            let mut settings = old.map(|old| masked(asked.list, old));
+            let mut settings = old.map(|old| masked(request.list, old));
             let all = settings.as_mut().and_then(Value::as_object_mut);
             let mut all = all.map(std::mem::take).unwrap_or_default();
             for (name, value) in body {
@@ -168,8 +168,8 @@ fn given(
         }
     };
     settings.retain(|_, value| !value.is_null());
-    if asked.list != List::Keys {
-        if asked.verb == Verb::Rotate && !has_secret(asked.body) {
+    if request.list != List::Keys {
+        if request.verb == Verb::Rotate && !has_secret(request.body) {
             return Err(Answer::fault(
                 400,
                 r#"expected the new credential: {"key": "…"} or {"keys": ["…"]}"#,
@@ -178,7 +178,7 @@ fn given(
         return Ok((settings, None));
     }
     let is_given = |name: &str| settings.contains_key(name);
-    let makes = match asked.verb {
+    let makes = match request.verb {
         Verb::Create => !is_given("key") && !is_given("sha256"),
         Verb::Rotate => !is_given("key"),
         _ => false,
@@ -203,15 +203,17 @@ fn has_secret(body: &[u8]) -> bool {
 }
 
 /// Puts the name first. The name in the path and the name in the body must be the same.
-fn named(asked: &Asked<'_>, given: &mut Map<String, Value>) -> Result<(), Answer> {
+fn named(request: &ChangeRequest<'_>, given: &mut Map<String, Value>) -> Result<(), Answer> {
     let name = given.shift_remove("name");
-    let name = match (asked.verb, name) {
+    let name = match (request.verb, name) {
         (Verb::Create, Some(Value::String(name))) if !name.is_empty() => {
             name::normal(&name).into_owned()
         }
         (Verb::Create, _) => return Err(Answer::fault(400, "expected a `name`")),
-        (_, None) => asked.name.clone(),
-        (_, Some(Value::String(name))) if name::normal(&name) == asked.name => asked.name.clone(),
+        (_, None) => request.name.clone(),
+        (_, Some(Value::String(name))) if name::normal(&name) == request.name => {
+            request.name.clone()
+        }
         _ => {
             return Err(Answer::fault(
                 400,
@@ -249,12 +251,12 @@ fn is_free(
 }
 
 /// The answer for an item that is not in the fragment: it exists nowhere, or in a file that Weir does not manage.
-fn absent(app: &App, place: &Place, asked: &Asked<'_>) -> Answer {
-    if is_configured(&app.gateway().config, asked.list, &asked.name) {
-        return elsewhere(place, asked.list, &asked.name);
+fn absent(app: &App, place: &Place, request: &ChangeRequest<'_>) -> Answer {
+    if is_configured(&app.gateway().config, request.list, &request.name) {
+        return elsewhere(place, request.list, &request.name);
     }
-    let list = asked.list.as_str();
-    let noun = asked.list.noun();
+    let list = request.list.as_str();
+    let noun = request.list.noun();
     Answer::fault(
         404,
         &format!("no {noun} of that name; GET {list} lists them"),

@@ -7,14 +7,14 @@ use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::http::ResponseHeader;
 use pingora::protocols::Stream;
-use pingora::protocols::http::v1::server::HttpSession as Asker;
+use pingora::protocols::http::v1::server::HttpSession as RelaySession;
 use tokio::sync::mpsc::Receiver;
 
 use super::link::Link;
-use super::links::{Between, Turn};
+use super::links::{Between, SocketTurn};
 use super::open::{Answer, Opened, Opening};
 use crate::exchange::socket::said;
-use crate::exchange::socket::upstream::{Asking, Heard, Refused, as_sse, heard};
+use crate::exchange::socket::upstream::{CreateMessage, Heard, Refused, as_sse, heard};
 
 /// How a turn begins.
 pub(super) enum Began {
@@ -37,19 +37,21 @@ struct Begun {
 struct Silent;
 
 /// Serves one request of the relay.
-pub(super) async fn carry(stream: Stream, turn: Arc<Turn>, opening: Opening, began: Began) {
-    let mut asker = Asker::new(stream);
-    let Some(asking) = read(&mut asker).await else {
+pub(super) async fn carry(stream: Stream, turn: Arc<SocketTurn>, opening: Opening, began: Began) {
+    let mut session = RelaySession::new(stream);
+    let Some(create_message) = read(&mut session).await else {
         return;
     };
     let begun = match began {
         Began::Other(answer) => {
-            let _ = write(&mut asker, answer).await;
+            let _ = write(&mut session, answer).await;
             return;
         }
         Began::Successor(link, first) => Ok(Begun { link, first }),
-        Began::New(link) => ask(&mut asker, &asking, &turn, (link, None)).await,
-        Began::Again(link) => ask(&mut asker, &asking, &turn, (link, Some(&opening))).await,
+        Began::New(link) => ask(&mut session, &create_message, &turn, (link, None)).await,
+        Began::Again(link) => {
+            ask(&mut session, &create_message, &turn, (link, Some(&opening))).await
+        }
     };
     let Ok(Begun { mut link, first }) = begun else {
         return;
@@ -57,49 +59,49 @@ pub(super) async fn carry(stream: Stream, turn: Arc<Turn>, opening: Opening, beg
     if let Heard::Error(refused) = heard(&first) {
         link.made(None);
         turn.links.put(link);
-        let _ = write(&mut asker, Answer::from(refused)).await;
+        let _ = write(&mut session, Answer::from(refused)).await;
         return;
     }
     let mut steering = turn.links.listen(&turn.lane);
-    let relayed = relay(&mut asker, &mut link, first, &mut steering).await;
+    let relayed = relay(&mut session, &mut link, first, &mut steering).await;
     turn.links.deaf(&turn.lane);
     steering.close();
     while let Some(message) = steering.recv().await {
         not_steered(&turn, &message).await;
     }
     if let Some(owed) = relayed {
-        let _ = asker.finish_body().await;
-        drop(asker);
+        let _ = session.finish_body().await;
+        drop(session);
         settle(&turn, link, owed).await;
     }
 }
 
 /// Reads the request.
-async fn read(asker: &mut Asker) -> Option<Asking> {
-    asker.read_request().await.ok()??;
+async fn read(session: &mut RelaySession) -> Option<CreateMessage> {
+    session.read_request().await.ok()??;
     let mut body = Vec::new();
-    while let Some(chunk) = asker.read_body_bytes().await.ok()? {
+    while let Some(chunk) = session.read_body_bytes().await.ok()? {
         body.extend_from_slice(&chunk);
     }
-    Asking::of(&body)
+    CreateMessage::of(&body)
 }
 
 /// Sends the request and waits for the first event. `opening` is present if the socket was idle: if it turns out to be
 /// dead, another one is opened.
 async fn ask(
-    asker: &mut Asker,
-    asking: &Asking,
-    turn: &Turn,
+    session: &mut RelaySession,
+    create_message: &CreateMessage,
+    turn: &SocketTurn,
     (mut link, mut opening): (Box<Link>, Option<&Opening>),
 ) -> Result<Begun, Silent> {
     let mut continuing = turn.continuing.as_ref();
     loop {
         let known = continuing.filter(|continuing| link.last() == Some(&continuing.previous));
-        let new_only = known.and_then(|continuing| asking.new_only(continuing));
+        let new_only = known.and_then(|continuing| create_message.new_only(continuing));
         let is_short = new_only.is_some();
-        let message = new_only.unwrap_or_else(|| asking.whole());
+        let message = new_only.unwrap_or_else(|| create_message.whole());
         let first = match link.say(message).await {
-            Ok(()) => next(asker, &mut link).await?,
+            Ok(()) => next(session, &mut link).await?,
             Err(_) => None,
         };
         let code = first.as_deref().map(heard).and_then(|heard| match heard {
@@ -128,7 +130,7 @@ async fn ask(
 }
 
 /// The next event; `None` when the socket is gone.
-async fn next(asker: &mut Asker, link: &mut Link) -> Result<Option<String>, Silent> {
+async fn next(session: &mut RelaySession, link: &mut Link) -> Result<Option<String>, Silent> {
     loop {
         if link.flush().await.is_err() {
             return Ok(None);
@@ -140,7 +142,7 @@ async fn next(asker: &mut Asker, link: &mut Link) -> Result<Option<String>, Sile
                 Ok(None) => {}
                 Err(_) => return Ok(None),
             },
-            _ = asker.idle() => return Err(Silent),
+            _ = session.idle() => return Err(Silent),
         }
     }
 }
@@ -148,7 +150,7 @@ async fn next(asker: &mut Asker, link: &mut Link) -> Result<Option<String>, Sile
 /// Passes events on, up to the last one of the response. Returns how many of the client's steering messages have no
 /// answer yet; `None` when the socket or the relay went away before.
 async fn relay(
-    asker: &mut Asker,
+    session: &mut RelaySession,
     link: &mut Link,
     first: String,
     steering: &mut Receiver<String>,
@@ -158,10 +160,10 @@ async fn relay(
     head.insert_header(TRANSFER_ENCODING, "chunked").ok()?;
     // This in-memory connection must not be used again.
     head.insert_header(CONNECTION, "close").ok()?;
-    asker.write_response_header(Box::new(head)).await.ok()?;
+    session.write_response_header(Box::new(head)).await.ok()?;
     let (mut event, mut owed) = (first, 0_usize);
     loop {
-        asker.write_body(as_sse(&event).as_bytes()).await.ok()?;
+        session.write_body(as_sse(&event).as_bytes()).await.ok()?;
         match heard(&event) {
             Heard::Ended(response) => {
                 link.made(response);
@@ -184,7 +186,7 @@ async fn relay(
                     None => continue,
                 },
                 Some(message) = steering.recv() => message,
-                _ = asker.idle() => return None,
+                _ = session.idle() => return None,
             };
             link.say(message).await.ok()?;
         };
@@ -193,7 +195,7 @@ async fn relay(
 
 /// After the turn: passes on what the upstream still says about steering, or keeps the response that it begins because
 /// of it.
-async fn settle(turn: &Arc<Turn>, mut link: Box<Link>, mut owed: usize) {
+async fn settle(turn: &Arc<SocketTurn>, mut link: Box<Link>, mut owed: usize) {
     while owed > 0 {
         let Ok(Ok(event)) = tokio::time::timeout(SUCCESSOR_WITHIN, link.event()).await else {
             return;
@@ -215,13 +217,13 @@ async fn settle(turn: &Arc<Turn>, mut link: Box<Link>, mut owed: usize) {
 }
 
 /// Tells the client that its steering came too late.
-async fn not_steered(turn: &Turn, message: &str) {
+async fn not_steered(turn: &SocketTurn, message: &str) {
     let event = said::too_late(&turn.lane, message);
     turn.links.tell(Between::Event(event)).await;
 }
 
 /// Writes an answer that is not a stream.
-async fn write(asker: &mut Asker, answer: Answer) -> Option<()> {
+async fn write(session: &mut RelaySession, answer: Answer) -> Option<()> {
     let mut head = ResponseHeader::build(answer.status, Some(answer.headers.len() + 2)).ok()?;
     for (name, value) in &answer.headers {
         if !FRAMING.contains(name) {
@@ -230,9 +232,9 @@ async fn write(asker: &mut Asker, answer: Answer) -> Option<()> {
     }
     head.insert_header(CONTENT_LENGTH, answer.body.len()).ok()?;
     head.insert_header(CONNECTION, "close").ok()?;
-    asker.write_response_header(Box::new(head)).await.ok()?;
-    asker.write_body(&answer.body).await.ok()?;
-    asker.finish_body().await.ok().map(drop)
+    session.write_response_header(Box::new(head)).await.ok()?;
+    session.write_body(&answer.body).await.ok()?;
+    session.finish_body().await.ok().map(drop)
 }
 
 impl From<Refused> for Answer {

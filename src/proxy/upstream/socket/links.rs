@@ -14,7 +14,7 @@ use crate::exchange::socket::said::Lane;
 use crate::exchange::socket::upstream::Continuing;
 
 /// A turn of a client's socket, as its request carries it to the upstream side.
-pub(crate) struct Turn {
+pub(crate) struct SocketTurn {
     /// Its `stream_id` on the client's socket.
     pub lane: Lane,
     /// The sockets to upstreams that belong to the client's.
@@ -59,7 +59,7 @@ struct Idle {
     keeper: JoinHandle<Option<Box<Link>>>,
 }
 
-impl Turn {
+impl SocketTurn {
     /// The turn that an in-memory connection stands for.
     pub(crate) fn of(digest: Option<&Digest>) -> Option<Arc<Self>> {
         let proxy = digest?.proxy_digest.as_ref()?;
@@ -180,7 +180,11 @@ impl Links {
     }
 
     /// The socket with the answer to steering, if it belongs to this turn and still fits its request.
-    pub(super) fn successor(&self, turn: &Turn, opening: &Opening) -> Option<(Box<Link>, String)> {
+    pub(super) fn successor(
+        &self,
+        turn: &SocketTurn,
+        opening: &Opening,
+    ) -> Option<(Box<Link>, String)> {
         if !turn.is_successor {
             return None;
         }

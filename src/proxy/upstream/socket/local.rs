@@ -13,7 +13,7 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
-use super::links::Turn;
+use super::links::SocketTurn;
 
 /// The server's end. It looks like a connection of the client whose socket it serves.
 #[derive(Debug)]
@@ -25,10 +25,10 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// The server's end and the other end. The server's side finds `turn` by [`Turn::of`].
+    /// The server's end and the other end. The server's side finds `turn` by [`SocketTurn::of`].
     pub(crate) fn pair(
         client: Option<Arc<SocketDigest>>,
-        turn: Option<Arc<Turn>>,
+        turn: Option<Arc<SocketTurn>>,
     ) -> (Self, DuplexStream) {
         let (stream, other) = tokio::io::duplex(ROOM);
         let known = turn.and_then(|turn| {

@@ -18,7 +18,7 @@ use pingora::protocols::http::client::HttpSession;
 use pingora::protocols::http::v1::client::HttpSession as Http1Session;
 
 use self::carry::{Began, carry};
-use self::links::Turn;
+use self::links::SocketTurn;
 use self::open::{Opened, Opening};
 use super::connect::{ConnectFault, Connections};
 use super::way::Target;
@@ -27,7 +27,7 @@ use super::way::Target;
 pub(crate) async fn connect(
     connections: &Arc<Connections>,
     target: &Target,
-    by: Option<(Arc<Turn>, Parts)>,
+    by: Option<(Arc<SocketTurn>, Parts)>,
     timeout: Duration,
 ) -> Result<(HttpSession, bool), ConnectFault> {
     let Some((turn, head)) = by else {
@@ -40,7 +40,10 @@ pub(crate) async fn connect(
 
 /// A session for one turn: over an open socket of this client, over a new one, or over plain HTTP if the upstream does
 /// not support WebSockets.
-async fn session(turn: Arc<Turn>, opening: Opening) -> Result<(HttpSession, bool), ConnectFault> {
+async fn session(
+    turn: Arc<SocketTurn>,
+    opening: Opening,
+) -> Result<(HttpSession, bool), ConnectFault> {
     let links = &turn.links;
     let began = if let Some((link, first)) = links.successor(&turn, &opening) {
         Began::Successor(link, first)

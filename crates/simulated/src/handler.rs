@@ -2,10 +2,10 @@
 use bytes::Bytes;
 use serde_json::json;
 
-use super::ask::{Ask, invalid};
 use super::endpoint::Endpoint;
 use super::fault::{Failure, Fault};
 use super::frames::{Frames, Framing};
+use super::generation_request::{GenerationRequest, invalid};
 use super::head::{self, Head, Letterhead};
 use super::knobs::{Before, Break, Ending, Knobs};
 use super::plan::{Plan, Stamp};
@@ -20,7 +20,7 @@ use crate::usage::Usage;
 
 /// What is known of a request while it is being answered.
 #[derive(Debug)]
-pub(super) struct Turn<'a> {
+pub(super) struct Handler<'a> {
     simulated: &'a Simulated,
     request: Request<'a>,
     head: Head<'a>,
@@ -31,7 +31,7 @@ pub(super) struct Turn<'a> {
     stamp: Stamp,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> Handler<'a> {
     pub(super) fn new(
         simulated: &'a Simulated,
         request: Request<'a>,
@@ -70,27 +70,29 @@ impl<'a> Turn<'a> {
                 Err(Failure::new(Fault::NotFound, Some(message)))
             }
             Endpoint::Count(dialect, model) => {
-                let ask = self.ask(*dialect, model, None, true)?;
-                Ok(self.fault().unwrap_or_else(|| self.count(*dialect, &ask)))
-            }
-            Endpoint::Generate(dialect, model) => {
-                let ask = self.ask(*dialect, model, None, false)?;
+                let generation = self.parse(*dialect, model, None, true)?;
                 Ok(self
                     .fault()
-                    .unwrap_or_else(|| self.generate(*dialect, &ask)))
+                    .unwrap_or_else(|| self.count(*dialect, &generation)))
+            }
+            Endpoint::Generate(dialect, model) => {
+                let generation = self.parse(*dialect, model, None, false)?;
+                Ok(self
+                    .fault()
+                    .unwrap_or_else(|| self.generate(*dialect, &generation)))
             }
             Endpoint::Stream(model) => {
                 let sse = self.request.query.split('&').any(|pair| pair == "alt=sse");
                 let framing = if sse { Framing::Sse } else { Framing::Array };
-                let ask = self.ask(Dialect::Gemini, model, Some(framing), false)?;
+                let generation = self.parse(Dialect::Gemini, model, Some(framing), false)?;
                 Ok(self
                     .fault()
-                    .unwrap_or_else(|| self.generate(Dialect::Gemini, &ask)))
+                    .unwrap_or_else(|| self.generate(Dialect::Gemini, &generation)))
             }
             Endpoint::TextCompletion => {
-                let ask = completions::ask(self.request.body)?;
-                self.check(&ask)?;
-                Ok(self.fault().unwrap_or_else(|| self.complete(&ask)))
+                let generation = completions::parse(self.request.body)?;
+                self.check(&generation)?;
+                Ok(self.fault().unwrap_or_else(|| self.complete(&generation)))
             }
             Endpoint::Vendor(vendor) => {
                 if let Some(script) = self.fault() {
@@ -104,42 +106,47 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn ask(
+    fn parse(
         &mut self,
         dialect: Dialect,
         model: &'a str,
         stream: Option<Framing>,
         counting: bool,
-    ) -> Result<Ask<'a>, Failure> {
+    ) -> Result<GenerationRequest<'a>, Failure> {
         let body = self.request.body;
-        let ask = match dialect {
-            Dialect::Anthropic => anthropic::ask(body, self.head.version(), counting)?,
-            Dialect::Gemini if counting => gemini::ask(gemini::counted(body)?, model, stream)?,
-            Dialect::Gemini => gemini::ask(body, model, stream)?,
-            Dialect::OpenaiChat => openai_chat::ask(body)?,
-            Dialect::OpenaiResponses => openai_responses::ask(body)?,
+        let generation = match dialect {
+            Dialect::Anthropic => anthropic::parse(body, self.head.version(), counting)?,
+            Dialect::Gemini if counting => gemini::parse(gemini::counted(body)?, model, stream)?,
+            Dialect::Gemini => gemini::parse(body, model, stream)?,
+            Dialect::OpenaiChat => openai_chat::parse(body)?,
+            Dialect::OpenaiResponses => openai_responses::parse(body)?,
         };
-        self.check(&ask)?;
-        Ok(ask)
+        self.check(&generation)?;
+        Ok(generation)
     }
 
     /// Obeys the directives of a prompt and looks its model up.
-    fn check(&mut self, ask: &Ask<'_>) -> Result<(), Failure> {
-        for text in ask.tail.texts() {
+    fn check(&mut self, generation: &GenerationRequest<'_>) -> Result<(), Failure> {
+        for text in generation.tail.texts() {
             self.knobs.obey(text).map_err(invalid)?;
         }
         self.faulty = self.knobs.faulty(self.stamp.number);
         let settings = &self.simulated.settings;
-        let listed = || settings.models.iter().any(|model| *model == ask.model);
+        let listed = || {
+            settings
+                .models
+                .iter()
+                .any(|model| *model == generation.model)
+        };
         if settings.only_listed_models && !listed() {
-            let message = format!("model: {}", ask.model);
+            let message = format!("model: {}", generation.model);
             return Err(Failure::new(Fault::NotFound, Some(message)));
         }
         Ok(())
     }
 
-    fn count(&self, dialect: Dialect, ask: &Ask<'_>) -> Script {
-        let total = self.plan(ask).usage.prompt();
+    fn count(&self, dialect: Dialect, generation: &GenerationRequest<'_>) -> Script {
+        let total = self.plan(generation).usage.prompt();
         let body = match dialect {
             Dialect::Gemini => gemini::count(total),
             Dialect::OpenaiResponses => {
@@ -150,9 +157,9 @@ impl<'a> Turn<'a> {
         self.plain(200, Usage::default(), to_bytes(&body))
     }
 
-    fn generate(&self, dialect: Dialect, ask: &Ask<'_>) -> Script {
-        let plan = self.plan(ask);
-        let Some(framing) = ask.stream else {
+    fn generate(&self, dialect: Dialect, generation: &GenerationRequest<'_>) -> Script {
+        let plan = self.plan(generation);
+        let Some(framing) = generation.stream else {
             let body = match dialect {
                 Dialect::Anthropic => anthropic::whole(&plan),
                 Dialect::Gemini => gemini::whole(&plan),
@@ -172,18 +179,18 @@ impl<'a> Turn<'a> {
         self.stream(plan, writer, framing)
     }
 
-    fn complete(&self, ask: &Ask<'_>) -> Script {
-        let plan = self.plan(ask);
-        match ask.stream {
+    fn complete(&self, generation: &GenerationRequest<'_>) -> Script {
+        let plan = self.plan(generation);
+        match generation.stream {
             None => self.plain(200, plan.usage, completions::whole(&plan)),
             Some(framing) => self.stream(plan, Writer::Completions, framing),
         }
     }
 
-    fn plan(&self, ask: &Ask<'_>) -> Plan {
+    fn plan(&self, generation: &GenerationRequest<'_>) -> Plan {
         let echo = self.knobs.echo_headers.then(|| vendor::echo(&self.request));
         let length = self.request.body.len();
-        Plan::new(ask, &self.knobs, self.stamp, length, echo)
+        Plan::new(generation, &self.knobs, self.stamp, length, echo)
     }
 
     /// The faults that replace the whole answer.

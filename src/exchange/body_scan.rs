@@ -9,9 +9,9 @@ use smallvec::SmallVec;
 
 use crate::protocol::hub::opaque;
 
-/// The landmarks of one body.
+/// What one pass over a body finds.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Landmarks {
+pub(super) struct BodyScan {
     /// Places where names of objects that live at one account may begin: the last `MOST` of them.
     names: SmallVec<[usize; 4]>,
     /// How many such places there were.
@@ -23,7 +23,7 @@ pub(super) struct Landmarks {
     has_envelope: bool,
 }
 
-impl Landmarks {
+impl BodyScan {
     pub(super) fn of(body: &[u8]) -> Self {
         let mut found = Self::default();
         match &*SEARCHER {
@@ -155,7 +155,7 @@ mod tests {
                 format!("{long}{text}"),
                 format!("{text}{long}"),
             ] {
-                let found = Landmarks::of(text.as_bytes());
+                let found = BodyScan::of(text.as_bytes());
                 assert_eq!(found.names().len(), names, "{text}");
                 assert_eq!(found.has_base64(), base64, "{text}");
                 assert_eq!(found.has_inline(), inline, "{text}");
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn what_is_kept_of_names_is_bounded() {
         let text = "\"file-1\"".repeat(1000);
-        let found = Landmarks::of(text.as_bytes());
+        let found = BodyScan::of(text.as_bytes());
         assert_eq!(found.names().len(), MOST);
         assert_eq!(found.names().last(), Some(&(text.len() - 8)));
     }
@@ -181,9 +181,9 @@ mod tests {
             ], 0..30),
         ) {
             let body = pieces.concat();
-            let mut many = Landmarks::default();
+            let mut many = BodyScan::default();
             many.search(&body);
-            prop_assert_eq!(Landmarks::of(&body), many);
+            prop_assert_eq!(BodyScan::of(&body), many);
         }
     }
 }

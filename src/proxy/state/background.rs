@@ -7,10 +7,10 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use bytes::Bytes;
 
 use super::app::{App, Snapshot};
+use crate::exchange::background::{Claim, Response};
 use crate::exchange::batches::Results;
-use crate::exchange::later::{Claim, Response};
 use crate::limits::ledger::{self, Attribution, Notes};
-use crate::limits::{Held, Used, nano_usd};
+use crate::limits::{BudgetHold, Used, nano_usd};
 use crate::outcome::{End, Outcome, UsageSource};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Stated;
@@ -23,7 +23,10 @@ use crate::proxy::upstream::probe;
 pub(crate) fn begin(app: &Arc<App>) {
     let mut known = None;
     if let Some(ledger) = &app.ledger {
-        app.snapshot().gateway.later.keep_in(Arc::clone(ledger));
+        app.snapshot()
+            .gateway
+            .background
+            .keep_in(Arc::clone(ledger));
         tokio::task::block_in_place(|| recall(app, &mut known));
     }
     tokio::spawn(follow(Arc::clone(app), known));
@@ -40,7 +43,7 @@ async fn follow(app: Arc<App>, mut known: Option<(u64, u64)>) {
             tokio::task::block_in_place(|| recall(&app, &mut known));
         }
         let snapshot = app.snapshot();
-        for claim in snapshot.gateway.later.due(Instant::now()) {
+        for claim in snapshot.gateway.background.due(Instant::now()) {
             look(&app, &snapshot, claim).await;
         }
     }
@@ -69,17 +72,17 @@ fn recall(app: &App, known: &mut Option<(u64, u64)>) {
     };
     for note in notes.open.values() {
         if let Some(account) = &note.account {
-            gateway.pool.recall_thing(&note.id, account, moment.now);
+            gateway.pool.recall_object(&note.id, account, moment.now);
         }
     }
     gateway
-        .later
+        .background
         .recall(&notes, moment, |key, project, nano_usd| {
             let mut keys = gateway.config.keys.iter();
             let key = keys.find(|known| &*known.name == key);
-            key.map_or_else(Held::default, |key| {
-                let whom = gateway.limits.whom(key.index, project);
-                gateway.limits.hold(whom, nano_usd)
+            key.map_or_else(BudgetHold::default, |key| {
+                let principal = gateway.limits.principal(key.index, project);
+                gateway.limits.hold(principal, nano_usd)
             })
         });
 }
@@ -253,8 +256,8 @@ fn settle(app: &App, snapshot: &Snapshot, booking: &Booking<'_>, mut outcome: Ou
     let mut keys = gateway.config.keys.iter();
     if let Some(key) = keys.find(|key| key.name == who.key) {
         let project = booking.limited.map(|project| &**project);
-        let whom = gateway.limits.whom(key.index, project);
-        gateway.limits.book(whom, used, at);
+        let principal = gateway.limits.principal(key.index, project);
+        gateway.limits.book(principal, used, at);
     }
     if let Some(ledger) = &app.ledger {
         ledger.record(who.clone(), booking.limited, used, at.wall);

@@ -8,7 +8,7 @@ use super::spend::Totals;
 
 /// The subjects whose limits a request is under: its key, and its project if it has one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Whom {
+pub struct Principal {
     /// Position of the key in the configuration.
     pub key: usize,
     /// Position of the project in the configuration; `None` = the request has no configured project.
@@ -17,7 +17,7 @@ pub struct Whom {
 
 /// All subjects that can have limits, by position.
 #[derive(Clone, Debug, Default)]
-pub struct Everybody {
+pub struct AllSubjects {
     /// In the order of the configuration; callers without a key come last.
     pub keys: Vec<Subject>,
     /// In the order of the configuration.

@@ -16,7 +16,7 @@ use crate::protocol::json::Pieces;
 
 /// The request to send.
 #[derive(Debug)]
-pub(super) struct Ask<'a> {
+pub(super) struct OwnRequest<'a> {
     pub method: Method,
     /// The path, including the query.
     pub path: &'a str,
@@ -29,7 +29,7 @@ pub(super) struct Ask<'a> {
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum AskFault {
+pub(super) enum OwnRequestFault {
     /// The request cannot be written as a valid head.
     Unwritable,
     NoConnection(ConnectFault),
@@ -41,27 +41,27 @@ pub(super) enum AskFault {
     TooLong(u16),
 }
 
-impl Ask<'_> {
+impl OwnRequest<'_> {
     /// Sends the request. Returns status and body of the answer.
     pub(super) async fn send(
         &self,
         connections: &Connections,
         target: &Target,
         connect: Duration,
-    ) -> Result<(u16, Bytes), AskFault> {
+    ) -> Result<(u16, Bytes), OwnRequestFault> {
         let mut target = target.clone();
         loop {
             // Boxed, because the state of a TLS handshake is large.
             let connecting = Box::pin(connections.session(&target, connect));
-            let (session, reused) = connecting.await.map_err(AskFault::NoConnection)?;
+            let (session, reused) = connecting.await.map_err(OwnRequestFault::NoConnection)?;
             match self.converse(session).await {
                 Ok((session, status, body)) => {
                     connections.release(session, &target).await;
                     return Ok((status, body));
                 }
                 // The server may close an idle connection just as it is taken; that is no evidence against it.
-                Err(AskFault::Broke(Broke::Silent)) if reused => target = target.alone(),
-                Err(AskFault::Broke(Broke::Unprocessed)) if !target.is_alone() => {
+                Err(OwnRequestFault::Broke(Broke::Silent)) if reused => target = target.alone(),
+                Err(OwnRequestFault::Broke(Broke::Unprocessed)) if !target.is_alone() => {
                     target = target.alone();
                 }
                 Err(fault) => return Err(fault),
@@ -72,7 +72,7 @@ impl Ask<'_> {
     async fn converse(
         &self,
         mut session: HttpSession,
-    ) -> Result<(HttpSession, u16, Bytes), AskFault> {
+    ) -> Result<(HttpSession, u16, Bytes), OwnRequestFault> {
         let h2 = matches!(session, HttpSession::H2(_));
         let head = target::Head {
             method: &self.method,
@@ -84,27 +84,29 @@ impl Ask<'_> {
             },
         };
         let head = head.written(self.endpoint, h2);
-        let head = Box::new(RequestHeader::from(head.ok_or(AskFault::Unwritable)?));
+        let head = Box::new(RequestHeader::from(
+            head.ok_or(OwnRequestFault::Unwritable)?,
+        ));
         let body = Pieces::from(self.body.clone().unwrap_or_default());
         // The head is read even if writing failed, because an answer may be waiting.
         let read = match send(&mut session, head, &body, WRITE_TIMEOUT).await.head {
             Some(read) => read,
             None => read_head(&mut session).await,
         };
-        read.map_err(AskFault::Broke)?;
+        read.map_err(OwnRequestFault::Broke)?;
         let head = session
             .response_header()
-            .ok_or(AskFault::Broke(Broke::Silent))?;
+            .ok_or(OwnRequestFault::Broke(Broke::Silent))?;
         let status = head.status.as_u16();
         let mut answer = BytesMut::new();
         loop {
             match session.read_response_body().await {
                 Ok(Some(chunk)) if answer.len() + chunk.len() > self.longest => {
-                    return Err(AskFault::TooLong(status));
+                    return Err(OwnRequestFault::TooLong(status));
                 }
                 Ok(Some(chunk)) => answer.extend_from_slice(&chunk),
                 Ok(None) => return Ok((session, status, answer.freeze())),
-                Err(_) => return Err(AskFault::BrokeOff),
+                Err(_) => return Err(OwnRequestFault::BrokeOff),
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::limits::ledger::Dimension;
 use crate::proxy::admin::requests::Query;
 
 /// A question about spend.
-pub(super) struct Ask {
+pub(super) struct SpendQuery {
     pub from: Date,
     pub to: Date,
     pub today: Date,
@@ -15,7 +15,7 @@ pub(super) struct Ask {
     pub csv: bool,
 }
 
-impl Ask {
+impl SpendQuery {
     pub(super) fn read(query: &Query, today: Date) -> Result<Self, String> {
         let date = |name: &str, default: Date| match query.get(name) {
             None => Ok(default),

@@ -1,14 +1,14 @@
-//! What was asked of an upstream, as far as it decides how the answer is read and written.
+//! The request to an upstream, as far as it decides how its answer is read and written.
 use super::translated::Translated;
 use crate::config::secret::Secret;
 use crate::exchange::batches::Reader;
-use crate::protocol::passthrough::Trade;
+use crate::protocol::passthrough::Product;
 use crate::protocol::regroup::Unit;
 use crate::protocol::{Dialect, UpstreamDialect};
 
-/// What was asked of an upstream.
+/// The request whose answer is relayed.
 #[derive(Debug)]
-pub(in crate::exchange) struct Asked {
+pub(in crate::exchange) struct RelayedRequest {
     /// The client's dialect.
     pub client: Dialect,
     /// The upstream's dialect.
@@ -41,29 +41,29 @@ pub(in crate::exchange) enum Kind {
     Count,
     /// At an endpoint other than generation. Only JSON is read, and only where it may state usage (`tells`) or name a
     /// new object (`makes`).
-    Aside {
+    VendorCall {
         tells: bool,
         makes: bool,
         /// What the endpoint sells by another unit than tokens.
-        trade: Option<Trade>,
+        product: Option<Product>,
     },
 }
 
 impl Kind {
     /// Whether the request is for an endpoint other than generation.
-    pub(super) fn is_aside(&self) -> bool {
-        matches!(self, Self::Aside { .. })
+    pub(super) fn is_vendor_call(&self) -> bool {
+        matches!(self, Self::VendorCall { .. })
     }
 
     /// Whether the answer may state usage.
     pub(super) fn tells(&self) -> bool {
-        !matches!(self, Self::Aside { tells: false, .. })
+        !matches!(self, Self::VendorCall { tells: false, .. })
     }
 
     /// What the endpoint sells by another unit than tokens.
-    pub(super) fn trade(&self) -> Option<Trade> {
+    pub(super) fn product(&self) -> Option<Product> {
         match self {
-            Self::Aside { trade, .. } => *trade,
+            Self::VendorCall { product, .. } => *product,
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use memchr::memmem;
 
-use super::landmarks::Landmarks;
+use super::body_scan::BodyScan;
 use super::operation::ModelCall;
 use crate::protocol::Dialect;
 use crate::protocol::json;
@@ -76,20 +76,22 @@ pub(super) fn container(dialect: Dialect, answer: &Bytes) -> Option<String> {
 }
 
 /// Names in a request that may be names of such objects: first that of the path, then those of the body, the last one
-/// first. `landmarks` are the body's.
+/// first. `body_scan` are the body's.
 pub(super) fn named<'a>(
     call: &'a ModelCall,
     body: &'a [u8],
-    landmarks: &'a Landmarks,
+    body_scan: &'a BodyScan,
 ) -> impl Iterator<Item = String> + 'a {
-    let side = call.side.as_deref();
-    let path = side.map(|side| side.path.as_str()).unwrap_or_default();
+    let vendor_call = call.vendor_call.as_deref();
+    let path = vendor_call
+        .map(|vendor_call| vendor_call.path.as_str())
+        .unwrap_or_default();
     let kinds = path.split('/').skip(1);
     let of_path = kinds
         .zip(path.split('/').skip(2))
         .map(|(kind, name)| (kind, name.split(':').next().unwrap_or_default()))
         .flat_map(|(kind, name)| [name.to_owned(), format!("{kind}/{name}")]);
-    let of_body = landmarks.names().iter().rev();
+    let of_body = body_scan.names().iter().rev();
     of_path.chain(of_body.filter_map(|at| name_at(body.get(*at..)?)))
 }
 
@@ -168,7 +170,7 @@ const MOST: usize = 200;
 #[cfg(test)]
 mod tests {
     use super::super::operation::Endpoint;
-    use super::super::side::{Place, Side};
+    use super::super::vendor_call::{Place, VendorCall};
     use super::*;
 
     #[test]
@@ -227,8 +229,8 @@ mod tests {
         let sealed = format!("gAAAA{}", "x".repeat(900));
         for colon in [":", ": ", " :\n"] {
             let body = format!(r#"{{"id":"rs_1","encrypted_content"{colon}"{sealed}"}}"#);
-            let landmarks = Landmarks::of(body.as_bytes());
-            let named = named(&call, body.as_bytes(), &landmarks);
+            let body_scan = BodyScan::of(body.as_bytes());
+            let named = named(&call, body.as_bytes(), &body_scan);
             assert_eq!(
                 named.collect::<Vec<_>>(),
                 [&"x".repeat(passthrough::MARK), "rs_1"]
@@ -237,7 +239,7 @@ mod tests {
         let include =
             br#"{"include":["reasoning.encrypted_content"],"a":{"encrypted_content":null}}"#;
         assert_eq!(
-            super::named(&call, include, &Landmarks::of(include)).count(),
+            super::named(&call, include, &BodyScan::of(include)).count(),
             0
         );
     }
@@ -247,7 +249,7 @@ mod tests {
         let call = ModelCall::new(Dialect::OpenaiChat, Endpoint::Generate);
         let named = |body: &str| {
             let body = body.as_bytes();
-            named(&call, body, &Landmarks::of(body)).collect::<Vec<_>>()
+            named(&call, body, &BodyScan::of(body)).collect::<Vec<_>>()
         };
         assert_eq!(
             named(r#"{"content":[{"file_id":"file-abc"},{"id":"file_x"}]}"#),
@@ -261,17 +263,17 @@ mod tests {
         assert_eq!(named(uri), ["files/q7"]);
         assert_eq!(named(r#"{"text":"see \"file-abc\" and more"}"#), [""; 0]);
         assert_eq!(named(&format!("\"file-{}\"", "x".repeat(300))), [""; 0]);
-        let side = Side {
+        let vendor_call = VendorCall {
             method: http::Method::GET,
             path: "/v1beta/files/abc".to_owned(),
             model: Place::Nowhere,
             upload: None,
         };
         let call = ModelCall {
-            side: Some(Box::new(side)),
-            ..ModelCall::new(Dialect::Gemini, Endpoint::Side)
+            vendor_call: Some(Box::new(vendor_call)),
+            ..ModelCall::new(Dialect::Gemini, Endpoint::Vendor)
         };
-        let all: Vec<String> = super::named(&call, b"", &Landmarks::default()).collect();
+        let all: Vec<String> = super::named(&call, b"", &BodyScan::default()).collect();
         assert!(all.contains(&"files/abc".to_owned()), "{all:?}");
     }
 }

@@ -8,14 +8,14 @@ use http::{HeaderMap, HeaderName, Method};
 
 use super::batches::Form;
 use super::path::Path;
-use crate::outcome::{Aside, Cause, FailureClass};
+use crate::outcome::{Cause, FailureClass, VendorEffect};
 use crate::pool::{Failure, Scope};
 use crate::protocol::Dialect;
-use crate::protocol::passthrough::Trade;
+use crate::protocol::passthrough::Product;
 
 /// A request to such an endpoint.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Side {
+pub struct VendorCall {
     pub method: Method,
     /// The path at the vendor's host, in the form that Weir writes: `/v1/files/file-1`.
     pub path: String,
@@ -44,7 +44,7 @@ pub enum Place {
     Path { verb: String },
 }
 
-impl Side {
+impl VendorCall {
     /// The same for a request with these headers: an uploaded file is passed on as it arrives.
     #[must_use]
     pub(super) fn bringing(mut self, headers: &HeaderMap) -> Self {
@@ -96,14 +96,14 @@ impl Side {
                 failure.class = FailureClass::ServerError;
                 failure.scope = Scope::Nothing;
             }
-            class => match class.aside() {
-                Aside::Same => {}
-                Aside::Limited => failure.scope = Scope::AccountModel,
-                Aside::LimitedBlind => {
+            class => match class.vendor_effect() {
+                VendorEffect::Same => {}
+                VendorEffect::Limited => failure.scope = Scope::AccountModel,
+                VendorEffect::LimitedBlind => {
                     failure.class = FailureClass::ThrottledBlind;
                     failure.scope = Scope::AccountModel;
                 }
-                Aside::Nobody => {
+                VendorEffect::Nothing => {
                     failure.class = FailureClass::ServerError;
                     failure.scope = Scope::Nothing;
                 }
@@ -130,22 +130,22 @@ impl Side {
     }
 
     /// What the endpoint sells by another unit than tokens, if that is known.
-    pub(super) fn trade(&self) -> Option<Trade> {
+    pub(super) fn product(&self) -> Option<Product> {
         if let Place::Path { verb } = &self.model {
             // Vertex uses the same verb for predictions that are not pictures.
             let draws = verb == "predict" && self.path.contains("/imagen");
             return match verb.as_str() {
-                "embedContent" | "batchEmbedContents" | "embedText" => Some(Trade::Vectors),
-                _ => draws.then_some(Trade::Predictions),
+                "embedContent" | "batchEmbedContents" | "embedText" => Some(Product::Vectors),
+                _ => draws.then_some(Product::Predictions),
             };
         }
         match self.path.strip_prefix("/v1/")? {
-            "audio/speech" => Some(Trade::Speech),
-            "audio/transcriptions" | "audio/translations" => Some(Trade::Transcript),
-            "embeddings" => Some(Trade::Vectors),
-            "images/edits" | "images/generations" | "images/variations" => Some(Trade::Pictures),
-            "rerank" => Some(Trade::Rerank),
-            "videos" if self.method == Method::POST => Some(Trade::Videos),
+            "audio/speech" => Some(Product::Speech),
+            "audio/transcriptions" | "audio/translations" => Some(Product::Transcript),
+            "embeddings" => Some(Product::Vectors),
+            "images/edits" | "images/generations" | "images/variations" => Some(Product::Pictures),
+            "rerank" => Some(Product::Rerank),
+            "videos" if self.method == Method::POST => Some(Product::Videos),
             _ => None,
         }
     }
@@ -223,7 +223,7 @@ pub(super) struct Found {
     pub dialect: Dialect,
     /// The model in the path.
     pub model: Option<String>,
-    pub side: Side,
+    pub vendor_call: VendorCall,
 }
 
 /// Why no endpoint was found.
@@ -254,7 +254,7 @@ pub(super) fn find(method: &Method, path: &Path<'_>, caller: Dialect) -> Result<
     Ok(Found {
         dialect: row.dialect,
         model: named,
-        side: Side {
+        vendor_call: VendorCall {
             method: method.clone(),
             path: path.write(),
             model,
@@ -345,7 +345,7 @@ mod tests {
     fn each_kind_of_endpoint_is_a_family() {
         let family = |path: &str, model| {
             let (method, path) = (Method::POST, path.to_owned());
-            Side {
+            VendorCall {
                 method,
                 path,
                 model,

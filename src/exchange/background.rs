@@ -1,6 +1,6 @@
 //! Responses that are made in the background, and videos: what they use is known when they are done, and is booked then, once.
 //!
-//! A finished response is booked by the first request that sees it: the client's own GET, or Weir's ([`Later::due`]).
+//! A finished response is booked by the first request that sees it: the client's own GET, or Weir's ([`BackgroundResponses::due`]).
 //! Only one claim on a response exists at a time, so it cannot be booked twice; a claim that is dropped without a
 //! result gives the response back. Until it is booked, its estimate is reserved in the budgets of its key. With a
 //! ledger, all of this is also written down there, so that a restart forgets nothing. The same holds for batches
@@ -12,7 +12,7 @@ use ahash::HashMap;
 
 use super::batches::{Batch, Batches};
 use super::charge;
-use crate::limits::Held;
+use crate::limits::BudgetHold;
 use crate::limits::ledger::{Attribution, Kind, Ledger, Note, Notes};
 use crate::moment::Moment;
 use crate::protocol::hub::units::Word;
@@ -22,7 +22,7 @@ use crate::tokens::Tokens;
 
 /// The outstanding responses. Survives reloads.
 #[derive(Debug, Default)]
-pub struct Later {
+pub struct BackgroundResponses {
     waiting: Mutex<HashMap<String, State>>,
     batches: Batches,
     /// Where they are written down.
@@ -51,7 +51,7 @@ pub struct Response {
     /// The size of a video; `None` = it is a response.
     pub video: Option<Word>,
     /// The reservation, until the use is booked.
-    pub held: Held,
+    pub held: BudgetHold,
     pub held_nano_usd: u64,
     pub since: Instant,
     /// How often Weir itself has asked for it, and when it asks next.
@@ -62,11 +62,11 @@ pub struct Response {
 /// The exclusive right to book a response.
 #[derive(Debug)]
 pub struct Claim {
-    later: Arc<Later>,
+    background: Arc<BackgroundResponses>,
     response: Option<Box<Response>>,
 }
 
-impl Later {
+impl BackgroundResponses {
     /// Adds an outstanding response. One that is known already stays as it is. `false` = there are too many; then the
     /// caller books its estimate at once.
     pub(super) fn wait_for(&self, response: Response) -> bool {
@@ -115,7 +115,7 @@ impl Later {
         &self,
         notes: &Notes,
         moment: Moment,
-        hold: impl Fn(&str, Option<&str>, u64) -> Held,
+        hold: impl Fn(&str, Option<&str>, u64) -> BudgetHold,
     ) {
         let mut waiting = self.lock();
         for id in notes.done.keys() {
@@ -175,7 +175,7 @@ impl Later {
             State::Claimed => None,
         };
         Claim {
-            later: Arc::clone(self),
+            background: Arc::clone(self),
             response,
         }
     }
@@ -194,11 +194,11 @@ impl Claim {
     /// The response is booked, or there is nothing to book; it is no longer outstanding.
     pub fn done(&mut self) {
         if let Some(response) = self.response.take() {
-            self.later.lock().remove(&response.id);
-            if let Some(ledger) = self.later.ledger.get() {
+            self.background.lock().remove(&response.id);
+            if let Some(ledger) = self.background.ledger.get() {
                 ledger.done(&response.id);
                 // Its account still keeps it.
-                self.later.note_place(&response.id, &response.who);
+                self.background.note_place(&response.id, &response.who);
             }
         }
     }
@@ -219,7 +219,7 @@ impl Drop for Claim {
     fn drop(&mut self) {
         if let Some(response) = self.response.take() {
             let id = response.id.clone();
-            self.later.lock().insert(id, State::Waiting(response));
+            self.background.lock().insert(id, State::Waiting(response));
         }
     }
 }
@@ -282,7 +282,7 @@ impl Response {
         format!("/v1/{kind}/{}", self.id)
     }
 
-    fn of_note(note: &Note, held: Held, moment: Moment) -> Self {
+    fn of_note(note: &Note, held: BudgetHold, moment: Moment) -> Self {
         let ago = moment.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         let ago = Duration::from_secs(ago.as_secs().saturating_sub(note.since));
         Self {
@@ -334,7 +334,7 @@ mod tests {
             asked: "gpt-5".to_owned(),
             estimate: Usage::default(),
             video: None,
-            held: Held::default(),
+            held: BudgetHold::default(),
             held_nano_usd: 0,
             since: now,
             tries: 0,
@@ -344,39 +344,39 @@ mod tests {
 
     #[test]
     fn one_at_a_time_may_book_a_response_and_only_its_key() {
-        let (later, now) = (Arc::new(Later::default()), Instant::now());
-        later.wait_for(response("r", now));
-        later.wait_for(response("r", now));
-        assert!(later.claim("r", "another").is_none());
-        let claim = later.claim("r", "team").expect("it waits");
-        assert!(later.claim("r", "team").is_none());
+        let (background, now) = (Arc::new(BackgroundResponses::default()), Instant::now());
+        background.wait_for(response("r", now));
+        background.wait_for(response("r", now));
+        assert!(background.claim("r", "another").is_none());
+        let claim = background.claim("r", "team").expect("it waits");
+        assert!(background.claim("r", "team").is_none());
         drop(claim);
-        let mut claim = later.claim("r", "team").expect("it was given back");
+        let mut claim = background.claim("r", "team").expect("it was given back");
         claim.done();
         drop(claim);
-        assert!(later.claim("r", "team").is_none() && later.is_empty());
+        assert!(background.claim("r", "team").is_none() && background.is_empty());
     }
 
     #[test]
     fn weir_asks_after_a_minute_then_ever_less_often_for_a_day() {
-        let (later, begin) = (Arc::new(Later::default()), Instant::now());
-        later.wait_for(response("r", begin));
+        let (background, begin) = (Arc::new(BackgroundResponses::default()), Instant::now());
+        background.wait_for(response("r", begin));
         let (mut now, mut waits) = (begin, Vec::new());
         loop {
-            assert!(later.due(now).is_empty());
+            assert!(background.due(now).is_empty());
             let mut due = Vec::new();
             while due.is_empty() {
                 now += Duration::from_mins(1);
                 waits.push(now);
-                due = later.due(now);
+                due = background.due(now);
             }
-            assert!(later.due(now).is_empty(), "claimed");
+            assert!(background.due(now).is_empty(), "claimed");
             if !due[0].postpone(now) {
                 due[0].done();
                 break;
             }
         }
-        assert!(later.is_empty());
+        assert!(background.is_empty());
         let hours = now.duration_since(begin).as_secs() / 3600;
         assert!((24..26).contains(&hours), "{hours}");
     }
@@ -385,9 +385,9 @@ mod tests {
     fn what_another_process_wrote_down_is_waited_for_and_what_it_booked_is_not() {
         use std::collections::HashMap;
         use std::time::SystemTime;
-        let (later, now) = (Arc::new(Later::default()), Instant::now());
-        later.wait_for(response("mine", now));
-        later.wait_for(response("theirs", now));
+        let (background, now) = (Arc::new(BackgroundResponses::default()), Instant::now());
+        background.wait_for(response("mine", now));
+        background.wait_for(response("theirs", now));
         let mut note = response("old", now).note();
         let wall = SystemTime::now();
         let seconds = wall.duration_since(UNIX_EPOCH).expect("after 1970");
@@ -398,12 +398,12 @@ mod tests {
         };
         let moment = Moment { now, wall };
         for _ in 0..2 {
-            later.recall(&notes, moment, |_, _, _| Held::default());
+            background.recall(&notes, moment, |_, _, _| BudgetHold::default());
         }
-        assert_eq!(later.len(), 2);
-        assert!(later.claim("theirs", "team").is_none());
-        assert!(later.claim("old", "another").is_none());
-        let claim = later.claim("old", "team").expect("it is waited for");
+        assert_eq!(background.len(), 2);
+        assert!(background.claim("theirs", "team").is_none());
+        assert!(background.claim("old", "another").is_none());
+        let claim = background.claim("old", "team").expect("it is waited for");
         let since = claim.response().expect("a response").since;
         let ago = now.saturating_duration_since(since).as_secs();
         // A machine that was just started has no earlier instant.
@@ -419,27 +419,27 @@ mod tests {
         assert_eq!(video.path(), "/v1/videos/video_1");
         let text = serde_json::to_string(&video.note()).expect("JSON");
         let note: Note = serde_json::from_str(&text).expect("a note");
-        let again = Response::of_note(&note, Held::default(), Moment { now, wall });
+        let again = Response::of_note(&note, BudgetHold::default(), Moment { now, wall });
         assert_eq!(again.path(), video.path());
         assert_eq!(again.estimated(), video.estimated());
         let plain = response("resp_1", now);
         let text = serde_json::to_string(&plain.note()).expect("JSON");
         assert!(!text.contains("video"), "{text}");
         let note: Note = serde_json::from_str(&text).expect("a note");
-        let again = Response::of_note(&note, Held::default(), Moment { now, wall });
+        let again = Response::of_note(&note, BudgetHold::default(), Moment { now, wall });
         assert_eq!(again.path(), "/v1/responses/resp_1");
     }
 
     #[test]
     fn they_are_bounded() {
-        let (later, now) = (Arc::new(Later::default()), Instant::now());
+        let (background, now) = (Arc::new(BackgroundResponses::default()), Instant::now());
         for number in 0..MOST {
-            assert!(later.wait_for(response(&number.to_string(), now)));
+            assert!(background.wait_for(response(&number.to_string(), now)));
         }
-        assert!(!later.wait_for(response("one more", now)));
-        assert!(later.wait_for(response("7", now)), "it is waited for");
-        assert_eq!(later.len(), MOST);
-        assert_eq!(later.due(now + FIRST).len(), MOST_AT_ONCE);
-        assert_eq!(later.len(), MOST);
+        assert!(!background.wait_for(response("one more", now)));
+        assert!(background.wait_for(response("7", now)), "it is waited for");
+        assert_eq!(background.len(), MOST);
+        assert_eq!(background.due(now + FIRST).len(), MOST_AT_ONCE);
+        assert_eq!(background.len(), MOST);
     }
 }

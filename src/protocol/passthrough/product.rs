@@ -10,9 +10,9 @@ use crate::protocol::hub::units::{Picture, Units, Word};
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
 use crate::protocol::{json, sound};
 
-/// A kind of endpoint, by what it is billed for.
+/// What an endpoint other than generation sells, and is billed for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Trade {
+pub enum Product {
     /// Images, in the form of OpenAI.
     Pictures,
     /// Images, in the form of Google's Imagen (`:predict`).
@@ -32,10 +32,10 @@ pub enum Trade {
 /// Reads the fields of a request, which is JSON or a form.
 pub type Fields<'a> = dyn Fn(&str) -> Option<Cow<'a, [u8]>> + 'a;
 
-impl Trade {
+impl Product {
     /// What a request asks for, as far as that is known before the answer. `field` returns the value of a field: JSON,
     /// or the plain text of a form's field.
-    pub fn asked(self, field: &Fields<'_>) -> Stated {
+    pub fn requested(self, field: &Fields<'_>) -> Stated {
         let word = |name: &str| {
             field(name).map_or_else(Word::default, |value| Word::of(&plain::text(&value)))
         };
@@ -193,57 +193,66 @@ const SEARCHED: u64 = 100;
 mod tests {
     use super::*;
 
-    fn asked(trade: Trade, body: &str) -> (Units, Picture) {
+    fn requested(product: Product, body: &str) -> (Units, Picture) {
         let members = json::scan(body.as_bytes()).expect("JSON");
-        let asked = trade.asked(&|name| members.value(body.as_bytes(), name).map(Cow::Borrowed));
-        (asked.usage.units, asked.extras.picture)
+        let requested =
+            product.requested(&|name| members.value(body.as_bytes(), name).map(Cow::Borrowed));
+        (requested.usage.units, requested.extras.picture)
     }
 
     #[test]
     fn a_request_says_what_it_asks_for() {
-        for (trade, body, units) in [
+        for (product, body, units) in [
             (
-                Trade::Speech,
+                Product::Speech,
                 r#"{"input":"H\u00e9llo \ud83d\ude00"}"#,
                 [0, 0, 7, 0, 0],
             ),
-            (Trade::Speech, r#"{"input":7}"#, [0, 0, 1, 0, 0]),
-            (Trade::Speech, "{}", [0; 5]),
-            (Trade::Pictures, "{}", [1, 0, 0, 0, 0]),
-            (Trade::Pictures, r#"{"n":null}"#, [1, 0, 0, 0, 0]),
-            (Trade::Pictures, r#"{"n":3}"#, [3, 0, 0, 0, 0]),
-            (Trade::Pictures, r#"{"n":"4"}"#, [4, 0, 0, 0, 0]),
-            (Trade::Pictures, r#"{"n":-1}"#, [1, 0, 0, 0, 0]),
-            (Trade::Pictures, r#"{"n":1e99}"#, [1_000, 0, 0, 0, 0]),
-            (Trade::Predictions, "{}", [4, 0, 0, 0, 0]),
+            (Product::Speech, r#"{"input":7}"#, [0, 0, 1, 0, 0]),
+            (Product::Speech, "{}", [0; 5]),
+            (Product::Pictures, "{}", [1, 0, 0, 0, 0]),
+            (Product::Pictures, r#"{"n":null}"#, [1, 0, 0, 0, 0]),
+            (Product::Pictures, r#"{"n":3}"#, [3, 0, 0, 0, 0]),
+            (Product::Pictures, r#"{"n":"4"}"#, [4, 0, 0, 0, 0]),
+            (Product::Pictures, r#"{"n":-1}"#, [1, 0, 0, 0, 0]),
+            (Product::Pictures, r#"{"n":1e99}"#, [1_000, 0, 0, 0, 0]),
+            (Product::Predictions, "{}", [4, 0, 0, 0, 0]),
             (
-                Trade::Predictions,
+                Product::Predictions,
                 r#"{"parameters":{"sampleCount":2}}"#,
                 [2, 0, 0, 0, 0],
             ),
-            (Trade::Predictions, r#"{"parameters":[]}"#, [4, 0, 0, 0, 0]),
-            (Trade::Rerank, r#"{"documents":[]}"#, [0, 0, 0, 1, 0]),
-            (Trade::Rerank, r#"{"documents":"?"}"#, [0, 0, 0, 1, 0]),
-            (Trade::Vectors, r#"{"input":"a"}"#, [0; 5]),
-            (Trade::Transcript, "{}", [0; 5]),
-            (Trade::Videos, "{}", [0, 0, 0, 0, 4_000]),
             (
-                Trade::Videos,
+                Product::Predictions,
+                r#"{"parameters":[]}"#,
+                [4, 0, 0, 0, 0],
+            ),
+            (Product::Rerank, r#"{"documents":[]}"#, [0, 0, 0, 1, 0]),
+            (Product::Rerank, r#"{"documents":"?"}"#, [0, 0, 0, 1, 0]),
+            (Product::Vectors, r#"{"input":"a"}"#, [0; 5]),
+            (Product::Transcript, "{}", [0; 5]),
+            (Product::Videos, "{}", [0, 0, 0, 0, 4_000]),
+            (
+                Product::Videos,
                 r#"{"seconds":"12","size":"1280x720"}"#,
                 [0, 0, 0, 0, 12_000],
             ),
-            (Trade::Videos, r#"{"seconds":-1}"#, [0, 0, 0, 0, 4_000]),
+            (Product::Videos, r#"{"seconds":-1}"#, [0, 0, 0, 0, 4_000]),
         ] {
-            assert_eq!(asked(trade, body).0.figures(), units, "{trade:?} {body}");
+            assert_eq!(
+                requested(product, body).0.figures(),
+                units,
+                "{product:?} {body}"
+            );
         }
         let many = format!(r#"{{"documents":[{}"a"]}}"#, r#""a","#.repeat(100));
-        assert_eq!(asked(Trade::Rerank, &many).0.searches, 2);
-        let (_, picture) = asked(Trade::Pictures, r#"{"size":"1024x1792","quality":"HD"}"#);
+        assert_eq!(requested(Product::Rerank, &many).0.searches, 2);
+        let (_, picture) = requested(Product::Pictures, r#"{"size":"1024x1792","quality":"HD"}"#);
         assert_eq!(
             (picture.quality.as_str(), picture.size.as_str()),
             ("hd", "1024x1792")
         );
-        let (_, picture) = asked(Trade::Pictures, r#"{"resolution":"2k"}"#);
+        let (_, picture) = requested(Product::Pictures, r#"{"resolution":"2k"}"#);
         assert_eq!(picture.size.as_str(), "2k");
     }
 
@@ -258,101 +267,103 @@ mod tests {
                 ..Stated::default()
             })
         };
-        for (trade, usage, body, units, tokens) in [
+        for (product, usage, body, units, tokens) in [
             (
-                Trade::Transcript,
+                Product::Transcript,
                 None,
                 r#"{"text":"a","duration":8.47}"#,
                 [0, 8_470, 0, 0, 0],
                 0,
             ),
             (
-                Trade::Transcript,
+                Product::Transcript,
                 None,
                 r#"{"text":"a","duration":"8.470000267028809"}"#,
                 [0, 8_470, 0, 0, 0],
                 0,
             ),
-            (Trade::Transcript, None, r#"{"duration":"-8"}"#, [0; 5], 0),
-            (Trade::Transcript, None, r#"{"duration":{}}"#, [0; 5], 0),
+            (Product::Transcript, None, r#"{"duration":"-8"}"#, [0; 5], 0),
+            (Product::Transcript, None, r#"{"duration":{}}"#, [0; 5], 0),
             (
-                Trade::Pictures,
+                Product::Pictures,
                 None,
                 r#"{"data":[{"url":"a"},{"url":"b"}]}"#,
                 [2, 0, 0, 0, 0],
                 0,
             ),
             (
-                Trade::Pictures,
+                Product::Pictures,
                 usage(9),
                 r#"{"data":[{"b64_json":"a"}]}"#,
                 [1, 0, 0, 0, 0],
                 9,
             ),
             (
-                Trade::Predictions,
+                Product::Predictions,
                 None,
                 r#"{"predictions":[{"bytesBase64Encoded":"a"},{"raiFilteredReason":"b"}]}"#,
                 [1, 0, 0, 0, 0],
                 0,
             ),
             (
-                Trade::Predictions,
+                Product::Predictions,
                 None,
                 r#"{"predictions":[{"embeddings":{}}]}"#,
                 [0; 5],
                 0,
             ),
             (
-                Trade::Rerank,
+                Product::Rerank,
                 None,
                 r#"{"meta":{"billed_units":{"search_units":2}}}"#,
                 [0, 0, 0, 2, 0],
                 0,
             ),
             (
-                Trade::Rerank,
+                Product::Rerank,
                 usage(7),
                 r#"{"meta":{"billed_units":{"search_units":2,"input_tokens":9}}}"#,
                 [0, 0, 0, 2, 0],
                 7,
             ),
             (
-                Trade::Rerank,
+                Product::Rerank,
                 None,
                 r#"{"meta":{"billed_units":{"search_units":-2}}}"#,
                 [0; 5],
                 0,
             ),
             (
-                Trade::Rerank,
+                Product::Rerank,
                 None,
                 r#"{"meta":{"billed_units":[]}}"#,
                 [0; 5],
                 0,
             ),
             (
-                Trade::Vectors,
+                Product::Vectors,
                 None,
                 r#"{"meta":{"billed_units":{"input_tokens":5}}}"#,
                 [0; 5],
                 5,
             ),
             (
-                Trade::Vectors,
+                Product::Vectors,
                 usage(3),
                 r#"{"data":[{"embedding":[1]}]}"#,
                 [0; 5],
                 3,
             ),
-            (Trade::Speech, None, "no JSON", [0; 5], 0),
+            (Product::Speech, None, "no JSON", [0; 5], 0),
         ] {
-            let stated = trade.completed(usage, body.as_bytes()).unwrap_or_default();
-            assert_eq!(stated.usage.units.figures(), units, "{trade:?} {body}");
-            assert_eq!(stated.usage.total(), tokens, "{trade:?} {body}");
+            let stated = product
+                .completed(usage, body.as_bytes())
+                .unwrap_or_default();
+            assert_eq!(stated.usage.units.figures(), units, "{product:?} {body}");
+            assert_eq!(stated.usage.total(), tokens, "{product:?} {body}");
         }
         let astronomic = r#"{"duration":1e300}"#;
-        let stated = Trade::Transcript.completed(None, astronomic.as_bytes());
+        let stated = Product::Transcript.completed(None, astronomic.as_bytes());
         assert!(
             stated.is_none_or(|stated| stated.usage == Usage::default() && stated.extras.refused)
         );

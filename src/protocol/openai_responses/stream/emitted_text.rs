@@ -3,7 +3,7 @@ use crate::protocol::hub::block::Block;
 
 /// What has been emitted of the text of one item.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct EmittedText {
     /// Emitted bytes in total.
     bytes: usize,
     /// Emitted bytes of the open part.
@@ -16,7 +16,7 @@ pub struct Told {
     done: bool,
 }
 
-impl Told {
+impl EmittedText {
     /// Records a piece. Returns whether it begins another part than the piece before.
     pub fn tell(&mut self, text: &str) -> bool {
         let begins = std::mem::take(&mut self.boundary) && self.bytes > 0;
@@ -82,16 +82,16 @@ impl Told {
         !std::mem::replace(&mut self.done, true)
     }
 
-    fn rest<'t>(&self, whole: &'t str, told: usize) -> &'t str {
-        match whole.split_at_checked(told) {
-            Some((before, rest)) if told == 0 || before.ends_with(self.tail_of(told)) => rest,
+    fn rest<'t>(&self, whole: &'t str, emitted: usize) -> &'t str {
+        match whole.split_at_checked(emitted) {
+            Some((before, rest)) if emitted == 0 || before.ends_with(self.tail_of(emitted)) => rest,
             _ => "",
         }
     }
 
-    /// The kept end of the text, limited to the last `told` bytes.
-    fn tail_of(&self, told: usize) -> &str {
-        let from = self.tail.len().saturating_sub(told);
+    /// The kept end of the text, limited to the last `emitted` bytes.
+    fn tail_of(&self, emitted: usize) -> &str {
+        let from = self.tail.len().saturating_sub(emitted);
         self.tail.get(from..).unwrap_or(&self.tail)
     }
 }

@@ -19,9 +19,9 @@ use crate::protocol::translate::{self, count};
 
 /// The bytes so far, up to `MAX_WHOLE`; of an endless error this is enough to classify it.
 #[derive(Debug, Default)]
-struct Held(BytesMut);
+struct BodyBuffer(BytesMut);
 
-impl Held {
+impl BodyBuffer {
     fn push(&mut self, chunk: &Bytes) -> Next {
         let room = MAX_WHOLE.saturating_sub(self.0.len());
         self.0.extend_from_slice(&chunk[..chunk.len().min(room)]);
@@ -36,7 +36,7 @@ impl Held {
 /// The body of an answer whose status is not a success.
 #[derive(Debug, Default)]
 pub(super) struct ErrorBody {
-    held: Held,
+    held: BodyBuffer,
     refuses_stream_options: bool,
     refuses_markers: bool,
 }
@@ -103,7 +103,7 @@ const UNDECODABLE: &str = "the upstream refused the request in an answer that is
 /// A count of tokens, which is checked before it is used.
 #[derive(Debug, Default)]
 pub(super) struct CountBody {
-    held: Held,
+    held: BodyBuffer,
 }
 
 impl CountBody {

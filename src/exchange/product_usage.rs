@@ -3,22 +3,26 @@
 use std::borrow::Cow;
 
 use super::admit::Admitted;
-use super::side::Side;
+use super::vendor_call::VendorCall;
 use super::{Gateway, form};
 use crate::outcome::UsageSource;
 use crate::protocol::hub::usage::Stated;
-use crate::protocol::passthrough::Trade;
+use crate::protocol::passthrough::Product;
 use crate::protocol::sound::Spoken;
 
 /// What a request asks for, as far as that is known before its answer.
-pub(super) fn asked(admitted: &Admitted) -> Stated {
-    let trade = admitted.call.side.as_deref().and_then(Side::trade);
-    let Some(trade) = trade else {
+pub(super) fn requested(admitted: &Admitted) -> Stated {
+    let product = admitted
+        .call
+        .vendor_call
+        .as_deref()
+        .and_then(VendorCall::product);
+    let Some(product) = product else {
         return Stated::default();
     };
     let (body, members) = (&admitted.body, &admitted.members);
     let boundary = form::own_boundary(body).filter(|_| members.is_empty());
-    let asked = trade.asked(&|name| {
+    let requested = product.requested(&|name| {
         let value = match boundary {
             Some(boundary) => {
                 // A field that occurs twice is not reliable.
@@ -29,7 +33,7 @@ pub(super) fn asked(admitted: &Admitted) -> Stated {
         };
         value.map(Cow::Borrowed)
     });
-    Stated::checked(asked.usage, asked.extras)
+    Stated::checked(requested.usage, requested.extras)
 }
 
 /// Tokens of the speech that was made of a request, if `model` sells speech by the token. `spoken` is what went by of it; `None` =
@@ -40,8 +44,12 @@ pub(super) fn speech(
     model: Option<&str>,
     spoken: Option<&Spoken>,
 ) -> Option<u64> {
-    let trade = admitted.call.side.as_deref().and_then(Side::trade);
-    if trade != Some(Trade::Speech) {
+    let product = admitted
+        .call
+        .vendor_call
+        .as_deref()
+        .and_then(VendorCall::product);
+    if product != Some(Product::Speech) {
         return None;
     }
     let by_token = |model: &str| gateway.prices.speaks_by_token(model);
@@ -56,7 +64,7 @@ pub(super) fn speech(
         None => None,
     };
     Some(millis.map_or_else(
-        || read_aloud(asked(admitted).usage.units.characters),
+        || read_aloud(requested(admitted).usage.units.characters),
         |millis| millis.div_ceil(MILLIS_OF_TOKEN),
     ))
 }
@@ -74,32 +82,36 @@ pub(super) fn booked(
     speech: Option<u64>,
     input: impl FnOnce() -> u64,
 ) -> Option<(Stated, UsageSource)> {
-    let trade = admitted.call.side.as_deref().and_then(Side::trade);
-    let Some(trade) = trade else {
+    let product = admitted
+        .call
+        .vendor_call
+        .as_deref()
+        .and_then(VendorCall::product);
+    let Some(product) = product else {
         return stated;
     };
-    let mut asked = asked(admitted);
+    let mut requested = requested(admitted);
     let Some((mut stated, source)) = stated.filter(|(stated, _)| !stated.is_nothing()) else {
-        if trade.takes_text() {
-            asked.usage.input = input();
+        if product.takes_text() {
+            requested.usage.input = input();
         } else if let Some(tokens) = speech {
-            asked.usage.input = input();
-            asked.usage.output = tokens;
-            asked.extras.media.audio_output = tokens;
+            requested.usage.input = input();
+            requested.usage.output = tokens;
+            requested.extras.media.audio_output = tokens;
         }
         let refused = stated.is_some_and(|(stated, _)| stated.extras.refused);
-        asked.extras.refused |= refused;
-        return asked
+        requested.extras.refused |= refused;
+        return requested
             .usage
             .is_something()
-            .then_some((asked, UsageSource::Estimated));
+            .then_some((requested, UsageSource::Estimated));
     };
     // What is charged by tokens or searches is not charged by the amount that was asked for.
     let usage = &mut stated.usage;
-    if usage.total() == 0 || !trade.takes_text() {
-        usage.units = usage.units.or(&asked.usage.units);
+    if usage.total() == 0 || !product.takes_text() {
+        usage.units = usage.units.or(&requested.usage.units);
     }
-    stated.extras.picture = stated.extras.picture.or(asked.extras.picture);
+    stated.extras.picture = stated.extras.picture.or(requested.extras.picture);
     Some((stated, source))
 }
 

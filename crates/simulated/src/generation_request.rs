@@ -9,7 +9,7 @@ use super::frames::Framing;
 
 /// A generative request. Each dialect's module reads its own body into one.
 #[derive(Debug)]
-pub(super) struct Ask<'a> {
+pub(super) struct GenerationRequest<'a> {
     pub model: Cow<'a, str>,
     /// `None`: one plain body.
     pub stream: Option<Framing>,
