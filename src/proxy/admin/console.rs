@@ -18,6 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::access::sha256;
 use super::answer::Answer;
+use crate::outcome::Limit;
 
 /// A file of the console; `None` when `path` is not one of its paths.
 pub(super) fn page(path: &str, headers: &HeaderMap) -> Option<Answer> {
@@ -130,6 +131,12 @@ fn whole_page() -> Vec<u8> {
     page.replace(LINK, &style).into()
 }
 
+/// The names of all limits, as a module.
+fn limits() -> String {
+    let names = Limit::ALL.map(Limit::as_str);
+    format!("export const limits = {names:?};\n")
+}
+
 /// The place of the style sheet in the source of the page.
 const LINK: &str = r#"<link rel="stylesheet" href="weir.css">"#;
 
@@ -157,13 +164,13 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         Asset::new("fleet.js", JS, include_bytes!("console/fleet.js")),
         Asset::new("keys.js", JS, include_bytes!("console/keys.js")),
         Asset::new("edit.js", JS, include_bytes!("console/edit.js")),
+        Asset::new("limits.js", JS, limits().into_bytes()),
     ]
 });
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Limit;
 
     fn get(path: &str, headers: &[(HeaderName, &str)]) -> Option<http::Response<Vec<u8>>> {
         let mut map = HeaderMap::new();
@@ -189,14 +196,20 @@ mod tests {
 
     #[test]
     fn every_limit_can_be_set_in_the_editor() {
-        let asset = get("/console/assets/edit.js", &[]).expect("a file");
-        let text = String::from_utf8_lossy(asset.body()).into_owned();
-        let list = text.split_once("const LIMITS = [").expect("a list").1;
-        let list = list.split_once("];").expect("its end").0;
-        assert_eq!(list.matches("limits.").count(), Limit::ALL.len());
-        for limit in Limit::ALL.map(Limit::as_str) {
-            assert!(list.contains(&format!("\"limits.{limit}\"")), "{limit}");
-        }
+        let text = |path: &str| {
+            let asset = get(path, &[]).expect("a file");
+            String::from_utf8_lossy(asset.body()).into_owned()
+        };
+        assert!(
+            text("/console/assets/edit.js").contains(r#"import { limits } from "./limits.js";"#)
+        );
+        let module = text("/console/assets/limits.js");
+        let list = module
+            .strip_prefix("export const limits = ")
+            .expect("a list");
+        let list: Vec<String> =
+            serde_json::from_str(list.trim_end().trim_end_matches(';')).expect("JSON");
+        assert_eq!(list, Limit::ALL.map(Limit::as_str));
     }
 
     #[test]

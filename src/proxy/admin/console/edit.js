@@ -3,6 +3,7 @@
 import { $, $$, ask, glyph, html, int, put, say } from "./ui.js";
 import { change, dataPlane, get } from "./api.js";
 import { failed } from "./shell.js";
+import { limits } from "./limits.js";
 import { diff } from "./diff.js";
 import { t } from "./words.js";
 
@@ -13,13 +14,7 @@ const TITLES = {
   accounts: ["New account", "Change account"],
   pools: ["New pool", "Change pool"],
 };
-const LIMITS = [
-  ["limits.rpm", "rpm", "n"],
-  ["limits.tpm", "tpm", "n"],
-  ["limits.concurrency", "concurrency", "n"],
-  ["limits.usd_per_day", "usd_per_day", "n"],
-  ["limits.usd_per_month", "usd_per_month", "n"],
-];
+const LIMITS = limits.map((name) => [`limits.${name}`, name, "n"]);
 const PROVIDERS = [
   "anthropic",
   "openai",
