@@ -71,17 +71,31 @@ impl Question {
     }
 
     /// Queries by how much a counter of all runs grew within `range` before `at`, grouped by these labels. For a run
-    /// that did not restart, it is the difference of two values; for others it is an approximation by Prometheus.
+    /// that did not restart, it is the difference of two values. For others it is the sum over steps of five minutes,
+    /// as in `conf/prometheus/weir.usage.rules.yml`: nothing is extrapolated, and the first value of a new run counts.
     pub fn growth(metric: &str, by: &[&str], at: u64, range: Duration) -> Self {
         let (millis, by) = (range.as_millis().max(1), by.join(","));
         let last = format!("last_over_time({metric}[{millis}ms])");
         let before = format!("last_over_time({metric}[1h] offset {millis}ms)");
         let grown = format!("clamp_min({last} - ({before} or {last} * 0), 0)");
         let restarted = format!("resets({metric}[{millis}ms]) > 0");
+        // Prometheus counts the steps of a subquery from the epoch, so that the last one ends before `at`.
+        let rest = at % STEP;
+        let whole = format!(
+            "sum_over_time({}[{}ms:{STEP}ms])",
+            grown_in(metric, STEP),
+            millis.saturating_sub(1).max(1)
+        );
+        let stepped = if rest == 0 {
+            whole
+        } else {
+            let rest = grown_in(metric, rest);
+            format!("({whole} + {rest} or {whole} or {rest})")
+        };
         Self {
             about: About::Used(Window::Day),
             query: format!(
-                "sum by ({by}) (({grown} unless ({restarted})) or increase({metric}[{millis}ms]))"
+                "sum by ({by}) (({grown} unless ({restarted})) or ({stepped} and ({restarted})))"
             ),
             at,
         }
@@ -125,6 +139,22 @@ impl Question {
         path
     }
 }
+
+/// By how much a counter grew in the step of so many milliseconds that ends at the time of the query: its highest value
+/// there less the last one before, or all of it where none was known or the value fell; and where it fell within the
+/// step, what it has come to since.
+fn grown_in(metric: &str, step: u64) -> String {
+    let here = format!("{metric}[{step}ms]");
+    let highest = format!("max_over_time({here})");
+    let before = format!("last_over_time({metric}[1d] offset {step}ms)");
+    let since = format!("last_over_time({here})");
+    format!(
+        "(({highest} - {before} >= 0 or {highest}) + ({since} and resets({here}) > 0 or {since} * 0))"
+    )
+}
+
+/// The length of a step, in milliseconds.
+const STEP: u64 = 300_000;
 
 /// Matchers for other runs. A series without a `run_id` is excluded, because it might be this run's own.
 fn others(name: &str, window: Window, run_id: &str, matchers: &Matchers) -> String {

@@ -53,7 +53,7 @@ def main(weir, prometheus):
                     break
             reports = compared(weir, front, prom)
             restart = [weir, "run", "-c", folder / "weir.yaml"]
-            sums = kept(started, restart, (front, prom), folder / "log")
+            sums = kept(weir, started, restart, (front, prom), folder / "log")
         finally:
             for process in started:
                 process.terminate()
@@ -63,7 +63,7 @@ def main(weir, prometheus):
         for dashboard, title, expr in empty:
             print(f"panels: {dashboard}: `{title}` shows nothing: {expr}", file=sys.stderr)
         sys.exit(1)
-    print(f"panels: {len(queries)} queries answered, none empty; {reports} reports of `weir usage --prometheus` agree with the process; {sums} recorded sums lose nothing over a restart")
+    print(f"panels: {len(queries)} queries answered, none empty; {reports} reports of `weir usage --prometheus` agree with the process; {sums} sums lose nothing over a restart")
 
 
 def compared(weir, front, prom):
@@ -75,21 +75,26 @@ def compared(weir, front, prom):
     groupings = ("key", "key,day", "key,model", "key,account", "key,model,account,day")
     for by in groupings:
         for _ in range(SCRAPES):
-            said = subprocess.run([weir, "usage", "--prometheus", f"http://127.0.0.1:{prom}", "--since", "today", "--by", by, "--json"],
-                                  capture_output=True, text=True, check=True).stdout
-            rows = [row for row in json.loads(said)["rows"] if row["key"] == "team"]
-            kinds = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-            found = (sum(row[kind] for row in rows for kind in kinds), round(sum(row["nano_usd"] for row in rows) / 1e9, 9))
+            found = used(weir, prom, by)
             if found == wanted:
                 break
             time.sleep(1)  # the scrape interval
         else:
-            sys.exit(f"panels: `weir usage --prometheus --by {by}` says {found}, the process {wanted}: {said}")
+            sys.exit(f"panels: `weir usage --prometheus --by {by}` says {found}, the process {wanted}")
     return len(groupings)
 
 
-def kept(started, restart, ports, log):
-    """The recorded sums of what one key spent, over two runs of the process and in one that is gone: nothing is lost."""
+def used(weir, prom, by):
+    """Tokens and dollars of one key, as `weir usage --prometheus` has them."""
+    said = subprocess.run([weir, "usage", "--prometheus", f"http://127.0.0.1:{prom}", "--since", "today", "--by", by, "--json"],
+                          capture_output=True, text=True, check=True).stdout
+    rows = [row for row in json.loads(said)["rows"] if row["key"] == "team"]
+    kinds = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+    return sum(row[kind] for row in rows for kind in kinds), round(sum(row["nano_usd"] for row in rows) / 1e9, 9)
+
+
+def kept(weir, started, restart, ports, log):
+    """What one key spent over two runs of the process, when both are gone: the recorded sums and `weir usage` lose nothing."""
     front, prom = ports
     spent = []
     for run in range(2):
@@ -112,6 +117,11 @@ def kept(started, restart, ports, log):
     wanted = {f"{by}:weir_{what}:increase{window}": figure
               for window in ("1d", "30d") for by in ("key", "group", "project", "model", "account")
               for what, figure in (("cost_usd", usd), ("tokens", tokens))}
+    groupings = ("key,model", "key,account", "key,model,account,day")
+    for by in groupings:
+        rows = used(weir, prom, by)
+        if rows != (tokens, round(usd, 9)):
+            sys.exit(f"panels: `weir usage --prometheus --by {by}` says {rows} of two runs, they say {spent}")
     for name, figure in wanted.items():
         expr = rules.get(name) or rules[name.replace(":", "_kind:", 1)]
         # What the other key used is none of it.
@@ -121,7 +131,7 @@ def kept(started, restart, ports, log):
             found = float(json.load(answer)["data"]["result"][0]["value"][1])
         if abs(found - figure) > 1e-9 * max(figure, 1):
             sys.exit(f"panels: `{name}` says {found} of two runs, they say {spent}: {expr}")
-    return len(wanted)
+    return len(wanted) + len(groupings)
 
 
 def panels():

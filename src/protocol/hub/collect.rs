@@ -97,7 +97,7 @@ impl Collector {
                     call.args.raw.push_str(&fragment);
                 }
             }
-            Event::ServerCall(call) => self.push(Block::ToolCall(call), Last::Closed),
+            Event::ServerCall(call) => self.push(Block::ToolCall(*call), Last::Closed),
             Event::ServerResult(result) => self.push(Block::ServerToolResult(result), Last::Closed),
             Event::Foreign(foreign) => self.push(Block::Foreign(foreign), Last::Closed),
             Event::Usage(spent) => self.spent = Some(*spent),

@@ -7,7 +7,8 @@ use super::opaque::Opaque;
 use super::response::{Spent, Stop};
 use crate::protocol::error::WireError;
 
-/// One step of an answer. Texts borrow from the frame that contained them.
+/// One step of an answer. Texts borrow from the frame that contained them. What is large and rare is boxed, because an
+/// event passes a dozen stages by value.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
     /// The upstream's head. It comes first and once.
@@ -50,14 +51,14 @@ pub enum Event<'a> {
     },
 
     /// A whole call that the provider runs.
-    ServerCall(ToolCall),
+    ServerCall(Box<ToolCall>),
     ServerResult(ServerToolResult),
     /// A block that only its own dialect understands.
     Foreign(Foreign),
 
     /// A violation that was repaired: it is counted, and not reported to the client.
     Repair(Violation),
-    /// The total usage so far. Boxed, because an event passes many stages by value, and this one is the largest by far.
+    /// The total usage so far.
     Usage(Box<Spent>),
     /// Why the model stopped. Every slot has ended. Only usage may follow before the end.
     Stop(Stop),

@@ -38,7 +38,7 @@ pub fn block(
         Block::Refusal(text) => on(Event::RefusalDelta(Cow::Borrowed(text))),
         Block::Reasoning(reasoning) => self::reasoning(reasoning, on),
         Block::ToolCall(call) if matches!(call.kind, CallKind::Server(_)) => {
-            on(Event::ServerCall(call.clone()))
+            on(Event::ServerCall(Box::new(call.clone())))
         }
         Block::ToolCall(call) => self::call(slot, call, on),
         Block::ServerToolResult(result) => on(Event::ServerResult(result.clone())),

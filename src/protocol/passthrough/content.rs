@@ -83,8 +83,10 @@ enum Role {
     Annotation,
     /// [`Marks::matters`], if there is a value.
     Fact,
-    /// [`Marks::matters`], if the value is another than 0.
+    /// [`Marks::matters`], if the value is another than 0 and not that of a tool call.
     Index,
+    /// Tool calls, which have an index of their own.
+    Calls,
     /// [`Marks::matters`], and otherwise as [`Role::Annotation`].
     Grounding,
     /// [`Marks::choices`].
@@ -107,6 +109,8 @@ struct Walk<'a> {
     bounded: bool,
     /// Whether reasoning has been seen: some servers send it under two names at once.
     thought: bool,
+    /// Whether tool calls have been seen.
+    calls: bool,
     marks: Marks,
 }
 
@@ -121,6 +125,7 @@ impl<'a> Walk<'a> {
             stream: false,
             bounded: false,
             thought: false,
+            calls: false,
             marks: Marks::default(),
         }
     }
@@ -197,7 +202,8 @@ impl<'a> Walk<'a> {
                 }
             }
             (Role::Fact, _) => self.marks.matters |= self.is_stated(value),
-            (Role::Index, first) => self.marks.matters |= first != Some(b'0'),
+            (Role::Index, first) => self.marks.matters |= !self.calls && first != Some(b'0'),
+            (Role::Calls, _) => self.calls = true,
             (Role::Choices, _) => self.marks.choices = true,
             (Role::Usage, _) => self.marks.usage = true,
             _ => {}
@@ -318,6 +324,7 @@ fn in_chat(name: &[u8]) -> Option<Role> {
         b"content" | b"refusal" | b"arguments" | b"name" => Role::Text,
         b"choices" => Role::Choices,
         b"index" => Role::Index,
+        b"tool_calls" => Role::Calls,
         b"finish_reason" | b"usage" | b"error" => Role::Fact,
         b"logprobs" | b"annotations" | b"audio" => Role::Annotation,
         b"reasoning_content" | b"reasoning" | b"reasoning_text" | b"thinking" => Role::Reasoning,
@@ -443,6 +450,98 @@ mod tests {
             "one {}",
             "hm",
         );
+    }
+
+    #[test]
+    fn an_event_with_more_than_text_is_marked() {
+        let text = Marks {
+            choices: true,
+            ..Marks::default()
+        };
+        let matters = |marks| Marks {
+            matters: true,
+            ..marks
+        };
+        let (none, usage) = (
+            Marks::default(),
+            Marks {
+                usage: true,
+                ..Marks::default()
+            },
+        );
+        for (data, wanted) in [
+            (
+                r#"{"choices":[{"index":0,"delta":{"content":"\"error\":1"},"finish_reason":null}],"usage":null}"#,
+                text,
+            ),
+            (
+                r#"{"choices":[{"index": 0,"delta":{},"finish_reason" : "" ,"logprobs":{"content":[{"token":"usage","usage":{}}]}}]}"#,
+                text,
+            ),
+            (
+                r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"usage\":{}}"}}]}}]}"#,
+                text,
+            ),
+            (
+                r#"{"choices":[{"delta":{"tool_calls":[{"index":1,"function":{"arguments":"{"}}]}}]}"#,
+                text,
+            ),
+            (
+                r#"{"choices":[{"delta":{"content":"a"},"finish_reason" :"stop"}]}"#,
+                matters(text),
+            ),
+            (r#"{"choices":[{"index":0},{"index":1}]}"#, matters(text)),
+            (
+                r#"{"choices":[],"usage":{"prompt_tokens":1}}"#,
+                matters(text),
+            ),
+            (
+                r#"{"choices":[{"delta":{"content":"a"},"usage":{"prompt_tokens":1}}]}"#,
+                matters(text),
+            ),
+            (
+                r#"{"x_groq":{"usage":{"prompt_tokens":1}},"choices":[]}"#,
+                matters(text),
+            ),
+            (r#"{"error":{"message":"choices"}}"#, matters(none)),
+            (r#"{"id":"choices"}"#, none),
+        ] {
+            let mut written = Written::default();
+            let marks = frame(
+                Dialect::OpenaiChat,
+                &Frame::bare(data.as_bytes()),
+                &mut written,
+            );
+            assert_eq!(marks, wanted, "{data}");
+        }
+        for (data, wanted) in [
+            (
+                r#"{"candidates":[{"content":{"parts":[{"text":"\"error\":{}"}]},"index":0}],"usageMetadata":{}}"#,
+                usage,
+            ),
+            (
+                r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"error":1,"finishReason":"x"}}}]}}]}"#,
+                none,
+            ),
+            (
+                r#"{"candidates":[{"content":{},"finishReason": "STOP"}]}"#,
+                matters(none),
+            ),
+            (r#"{"candidates":[{"index":1}]}"#, matters(none)),
+            (
+                r#"{"candidates":[{"groundingMetadata":{"usageMetadata":{}}}]}"#,
+                matters(none),
+            ),
+            (
+                r#"{"candidates":[{"groundingMetadata":null}],"usageMetadata":{}}"#,
+                matters(usage),
+            ),
+            (r#"{"error":{"code":503}}"#, matters(none)),
+        ] {
+            let mut written = Written::default();
+            let marks = frame(Dialect::Gemini, &Frame::bare(data.as_bytes()), &mut written);
+            assert_eq!(marks, wanted, "{data}");
+        }
     }
 
     #[test]

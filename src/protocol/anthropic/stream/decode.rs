@@ -326,7 +326,7 @@ impl Decoder {
         match block {
             Open::Text => on(Event::TextEnd),
             Open::Thinking(opaque) => on(Event::ReasoningEnd(opaque)),
-            Open::ServerCall(call) => on(Event::ServerCall(call)),
+            Open::ServerCall(call) => on(Event::ServerCall(Box::new(call))),
             Open::Other(Block::Reasoning(reasoning)) => on(Event::ReasoningEnd(reasoning.opaque)),
             Open::Other(Block::ServerToolResult(result)) => on(Event::ServerResult(result)),
             Open::Other(Block::Foreign(foreign)) => on(Event::Foreign(foreign)),

@@ -30,7 +30,7 @@ pub fn searched(
         let args = serde_json::json!({ "query": **query }).to_string();
         let id = said::made_id(&format!("{salt}:s{index}"), NAME, &args);
         let is_last = index + 1 == grounding.web_search_queries.len();
-        on(Event::ServerCall(ToolCall {
+        on(Event::ServerCall(Box::new(ToolCall {
             id: id.clone(),
             name: NAME.to_owned(),
             namespace: None,
@@ -38,7 +38,7 @@ pub fn searched(
             kind: CallKind::Server(Hosted::WebSearch),
             opaque: None,
             cache: None,
-        }))?;
+        })))?;
         let raw = RawValue::from_string(args)
             .map_err(|error| Violation::unreadable(without_position(&error)))?;
         on(Event::ServerResult(ServerToolResult {

@@ -162,7 +162,7 @@ impl Decoder {
         if matches!(self.state, State::Open | State::Stopped) {
             match (choice.delta, choice.message) {
                 (Some(delta), _) if self.said.is_again(&delta, choice.finish_reason.is_some()) => {}
-                (Some(delta), _) => self.delta(delta, on)?,
+                (Some(delta), _) => self.delta(*delta, on)?,
                 // Servers without streaming send the whole message in one chunk; others repeat it in the last chunk.
                 (None, Some(message)) if self.said.is_empty() && self.slots.is_empty() => {
                     self.delta(*message, on)?;

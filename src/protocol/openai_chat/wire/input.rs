@@ -189,7 +189,7 @@ pub struct ChoiceIn<'a> {
     #[serde(default, deserialize_with = "position_or_first")]
     pub index: usize,
     #[serde(borrow)]
-    pub delta: Option<DeltaIn<'a>>,
+    pub delta: Option<Box<DeltaIn<'a>>>,
     #[serde(borrow)]
     pub message: Option<Box<DeltaIn<'a>>>,
     #[serde(borrow, default, deserialize_with = "label")]
