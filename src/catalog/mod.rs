@@ -1,10 +1,12 @@
-//! What is known of models: one row for a model or a family of them, with what it accepts, how it counts and what it costs.
+//! What is known about models: a row for each model or family of models, with what it accepts, how it counts tokens and
+//! what it costs.
 //!
-//! A row may say all of it or some. What models accept, what they want and how they count is found by the beginning of a name: of the
-//! rows that say it, the one with the longest id decides, so that a new model of a known family has its abilities before it has a
-//! row. A price is found by its exact name, however that is spelt. Both bring names into order by the rules of [`names`], and by no others.
+//! A row may state all of this or only some. What models accept, what they need and how they count tokens is found by
+//! the beginning of a name: of the rows that state it, the one with the longest id applies, so a new model of a known
+//! family is covered before it has a row. A price is found by the exact name, in any of its spellings. Both normalise
+//! names only by the rules of [`names`].
 //!
-//! A configuration overrules a row by `capabilities` and by `prices`. See `docs/decisions/models-and-prices.md`.
+//! A configuration overrides a row with `capabilities` and `prices`. See `docs/decisions/models-and-prices.md`.
 use std::sync::LazyLock;
 
 use ahash::HashMap;
@@ -29,45 +31,45 @@ pub use units::UnitRates;
 /// The price of one model.
 #[derive(Clone, Copy, Debug)]
 pub struct Priced {
-    /// Its name in the row, exactly.
+    /// Its exact name in the row.
     pub id: &'static str,
-    /// What it costs.
+    /// Its price.
     pub price: &'static Price,
-    /// Where that is said, and when it was read there.
+    /// The source of the price, and when it was last read.
     pub source: Source,
 }
 
-/// The capabilities of `model`, whatever its provider's prefix (`anthropic/`), region and date. A model that no row knows is
-/// [a plain one](Capabilities::PLAIN).
+/// The capabilities of `model`, regardless of the provider's prefix (`anthropic/`), the region and the date. A model
+/// that no row covers has [the plain ones](Capabilities::PLAIN).
 pub fn capabilities(model: &str) -> Capabilities {
     nearest(&ACCEPTED, model)
         .copied()
         .unwrap_or(Capabilities::PLAIN)
 }
 
-/// Whether a row says what this model accepts.
+/// Whether a row states what this model accepts.
 pub fn is_known(model: &str) -> bool {
     nearest(&ACCEPTED, model).is_some()
 }
 
-/// What `model` wants whoever serves it.
+/// What `model` needs wherever it is served.
 pub fn habits(model: &str) -> &'static [Habit] {
     nearest(&HABITS, model).copied().unwrap_or_default()
 }
 
-/// How `model` counts; the upstream's name.
+/// How `model` (the upstream's name) counts tokens.
 pub fn counting(model: &str) -> Counting {
     nearest(&COUNTED, model)
         .copied()
         .unwrap_or(Counting::UNKNOWN)
 }
 
-/// The price of `model`, under whichever of its spellings a row has it. `None` = no row has it.
+/// The price of `model` in any of its spellings. `None` = no row has a price for it.
 pub fn price(model: &str) -> Option<Priced> {
     names::spellings(model, |spelling| BY_SPELLING.get(spelling).copied())
 }
 
-/// Every price, one a name, in the order of the rows.
+/// Every price, once for each name, in the order of the rows.
 pub fn priced() -> impl Iterator<Item = Priced> {
     let rows = rows::all().filter_map(|row| Some((row, row.price.as_ref()?)));
     rows.flat_map(|(row, price)| {
@@ -79,14 +81,14 @@ pub fn priced() -> impl Iterator<Item = Priced> {
     })
 }
 
-/// What a column says of the family of `model`, by the longest id.
+/// The value in a column for the family of `model`: the one with the longest matching id.
 fn nearest<T>(column: &Column<T>, model: &str) -> Option<&'static T> {
     let name = names::family(model);
     let found = column.iter().find(|(id, _)| name.starts_with(id));
     found.map(|(_, said)| *said)
 }
 
-/// What the rows say of one thing, each with its id, the longest first.
+/// The values of one field of the rows, each with its id, the longest id first.
 type Column<T> = [(&'static str, &'static T)];
 
 fn column<T>(of: impl Fn(&'static Row) -> Option<&'static T>) -> Vec<(&'static str, &'static T)> {

@@ -1,25 +1,26 @@
-//! What a model costs, by the token and by the piece: USD, absolute.
+//! What a model costs per token and per unit: absolute prices in USD.
 use super::terms::Terms;
 use super::units::UnitRates;
 use crate::protocol::hub::usage::{Media, Usage};
 
-/// What one model costs.
+/// The prices of one model.
 #[derive(Clone, Copy, Debug)]
 pub struct Price {
     /// US dollars per million tokens.
     pub rates: Rates,
-    /// What prompts above a length cost, where that is something else.
+    /// The rates for prompts above a length, if they differ.
     pub long: Longs,
-    /// What is no text costs.
+    /// The rates of audio and images.
     pub media: MediaRates,
-    /// What is sold by something else than tokens.
+    /// The prices of units other than tokens.
     pub units: UnitRates,
-    /// What else its vendor bills, and how.
+    /// The other terms of its vendor: service tiers, regions, tools.
     pub terms: &'static Terms,
 }
 
 impl Price {
-    /// And so much for a whole request whose prompt is longer; thresholds rise.
+    /// Adds the rates of a whole request whose prompt has more than `above` tokens. Thresholds must be added in
+    /// ascending order.
     pub(super) const fn above(mut self, above: u64, rates: Rates) -> Self {
         self.long = self.long.with(Long {
             above,
@@ -29,20 +30,20 @@ impl Price {
         self
     }
 
-    /// And so much for sound and pictures.
+    /// Sets the rates of audio and images.
     pub(super) const fn media(mut self, media: MediaRates) -> Self {
         self.media = media;
         self
     }
 
-    /// And so much where no tokens are stated.
+    /// Sets the prices of units, which apply unless the request is charged by tokens.
     pub(super) const fn units(mut self, units: UnitRates) -> Self {
         self.units = units;
         self
     }
 }
 
-/// What is sold by the token.
+/// The price of a model that is charged by the token.
 pub(super) const fn by_token(rates: Rates, terms: &'static Terms) -> Price {
     Price {
         rates,
@@ -53,7 +54,7 @@ pub(super) const fn by_token(rates: Rates, terms: &'static Terms) -> Price {
     }
 }
 
-/// What is sold by the piece alone.
+/// The price of a model that is charged only by the unit.
 pub(super) const fn by_piece(units: UnitRates, terms: &'static Terms) -> Price {
     by_token(Rates::FREE, terms).units(units)
 }
@@ -74,10 +75,10 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// No token costs anything.
+    /// All tokens are free.
     pub const FREE: Self = uncached_writes(0.0, 0.0, 0.0);
 
-    /// So much of them.
+    /// These rates, multiplied by a factor.
     #[must_use]
     pub fn times(&self, factor: f64) -> Self {
         Self {
@@ -100,18 +101,18 @@ impl Rates {
         ]
     }
 
-    /// Whether both are the same but for the noise of floats.
+    /// Whether both are the same, apart from rounding of floats.
     pub fn is_near(&self, other: &Self) -> bool {
         let mut pairs = self.kinds().into_iter().zip(other.kinds());
         pairs.all(|(one, other)| (one - other).abs() <= 1e-6 * one.max(other).max(1e-3))
     }
 
-    /// Whether no token costs anything.
+    /// Whether tokens of prompts and answers are free.
     pub fn is_free(&self) -> bool {
         self.input <= 0.0 && self.output <= 0.0
     }
 
-    /// US dollars for so many tokens.
+    /// The price of these tokens in US dollars.
     pub fn cost(&self, usage: &Usage) -> f64 {
         let usd_per_million = usage.input as f64 * self.input
             + usage.cache_read as f64 * self.cache_read
@@ -139,12 +140,12 @@ pub(super) const fn rates(
     }
 }
 
-/// For vendors whose caches fill by themselves: what is written to one costs what input costs.
+/// The rates of vendors whose caches fill automatically: cache writes cost as much as input.
 pub(super) const fn uncached_writes(input: f64, cache_read: f64, output: f64) -> Rates {
     rates(input, input, input, cache_read, output)
 }
 
-/// What longer prompts cost, by rising thresholds.
+/// The rates of longer prompts, by ascending threshold.
 #[derive(Clone, Copy, Debug)]
 pub struct Longs {
     list: [Long; Self::MOST],
@@ -152,7 +153,7 @@ pub struct Longs {
 }
 
 impl Longs {
-    /// As ordinary ones.
+    /// No thresholds.
     pub(super) const NONE: Self = Self {
         list: [Long {
             above: u64::MAX,
@@ -162,7 +163,7 @@ impl Longs {
         count: 0,
     };
 
-    /// Qwen has the most.
+    /// The number of thresholds that Qwen's models have, the highest of all vendors.
     const MOST: usize = 3;
 
     const fn with(mut self, long: Long) -> Self {
@@ -171,7 +172,7 @@ impl Longs {
         self
     }
 
-    /// All of them.
+    /// All thresholds.
     pub fn as_slice(&self) -> &[Long] {
         self.list.get(..self.count).unwrap_or_default()
     }
@@ -180,11 +181,11 @@ impl Longs {
 /// The rates of a whole request whose prompt is longer than `above` tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Long {
-    /// Tokens of the whole prompt, cached or not.
+    /// The threshold in tokens of the whole prompt, cached or not.
     pub above: u64,
-    /// What every token of such a request costs.
+    /// The rates of all tokens of such a request.
     pub rates: Rates,
-    /// What sound and pictures cost in it, where that is something else than in a shorter one.
+    /// The rates of audio and images in such a request, if they differ from those in a shorter one.
     pub media: MediaRates,
 }
 
@@ -210,21 +211,21 @@ impl Long {
     }
 }
 
-/// USD per million tokens of sound and of pictures, where they cost something else than text.
+/// USD per million tokens of audio and of images, if they differ from those of text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MediaRates {
-    /// US dollars per million tokens of sound in the prompt; `None` = as text.
+    /// US dollars per million tokens of audio in the prompt; `None` = as for text.
     pub audio_input: Option<f64>,
-    /// US dollars per million tokens of pictures in the prompt; `None` = as text.
+    /// US dollars per million tokens of images in the prompt; `None` = as for text.
     pub image_input: Option<f64>,
-    /// US dollars per million tokens of sound in the answer; `None` = as text.
+    /// US dollars per million tokens of audio in the answer; `None` = as for text.
     pub audio_output: Option<f64>,
-    /// US dollars per million tokens of pictures in the answer; `None` = as text.
+    /// US dollars per million tokens of images in the answer; `None` = as for text.
     pub image_output: Option<f64>,
 }
 
 impl MediaRates {
-    /// As text.
+    /// All cost as much as text.
     pub const TEXT: Self = Self {
         audio_input: None,
         image_input: None,
@@ -232,7 +233,7 @@ impl MediaRates {
         image_output: None,
     };
 
-    /// What is heard and what is said.
+    /// Rates for audio in the prompt and in the answer.
     pub(super) const fn audio(input: f64, output: f64) -> Self {
         Self {
             audio_input: Some(input),
@@ -241,7 +242,7 @@ impl MediaRates {
         }
     }
 
-    /// What is heard.
+    /// A rate for audio in the prompt.
     pub(super) const fn heard(input: f64) -> Self {
         Self {
             audio_input: Some(input),
@@ -249,7 +250,7 @@ impl MediaRates {
         }
     }
 
-    /// Pictures in the prompt and in the answer.
+    /// Rates for images in the prompt and in the answer.
     pub(super) const fn seen(input: f64, output: f64) -> Self {
         Self {
             image_input: Some(input),
@@ -258,7 +259,7 @@ impl MediaRates {
         }
     }
 
-    /// Pictures in the answer.
+    /// A rate for images in the answer.
     pub(super) const fn drawn(output: f64) -> Self {
         Self {
             image_output: Some(output),
@@ -266,7 +267,7 @@ impl MediaRates {
         }
     }
 
-    /// These, and where they say nothing, those.
+    /// These rates; those that are not stated come from `rest`.
     #[must_use]
     pub fn or(&self, rest: &Self) -> Self {
         Self {
@@ -277,7 +278,7 @@ impl MediaRates {
         }
     }
 
-    /// For a model whose ordinary rates are `new` instead of `old`: in the same ratio to text.
+    /// These rates for a model whose ordinary rates are `new` instead of `old`: in the same ratio to text.
     #[must_use]
     pub fn scaled(&self, old: &Rates, new: &Rates) -> Self {
         let scale = |rate: Option<f64>, old: f64, new: f64| {
@@ -291,7 +292,7 @@ impl MediaRates {
         }
     }
 
-    /// So much of them.
+    /// These rates, multiplied by a factor.
     #[must_use]
     pub fn times(&self, factor: f64) -> Self {
         let times = |rate: Option<f64>| rate.map(|rate| rate * factor);
@@ -303,7 +304,7 @@ impl MediaRates {
         }
     }
 
-    /// By the names of the configuration.
+    /// The rates with their names in the configuration.
     pub fn all(&self) -> [(&'static str, Option<f64>); 4] {
         [
             ("audio_input", self.audio_input),
@@ -313,7 +314,7 @@ impl MediaRates {
         ]
     }
 
-    /// USD beyond what the same tokens would cost as text; below zero where they cost less.
+    /// The USD by which these tokens cost more than the same number of text tokens; negative if they cost less.
     pub fn beyond(&self, media: &Media, text: &Rates) -> f64 {
         let more = |tokens: u64, rate: Option<f64>, text: f64| {
             rate.map_or(0.0, |rate| tokens as f64 * (rate - text) / 1e6)

@@ -1,28 +1,30 @@
-//! A row: the names that it is about, and what it says of them.
+//! A row: the names of models, and what is known about them.
 use super::counting::Counting;
 use super::price::Price;
 use crate::protocol::hub::target::Habit;
 use crate::protocol::models::Capabilities;
 
-/// What is known of a model, or of all models whose names begin so. What a row does not say, one with a shorter id may.
+/// What is known about a model, or about all models whose names begin with an id. What a row does not state may be in a
+/// row with a shorter id.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// Names as [`names`](crate::protocol::models::names) leaves them: lower case, and dashes in Claude's. A price counts for exactly
-    /// these, in whichever spelling; everything else for every name that begins so.
+    /// Names as [`names`](crate::protocol::models::names) normalises them: in lower case, and with dashes in those of
+    /// Claude. A price applies to exactly these names in any spelling, everything else to every name that begins with
+    /// one.
     pub ids: &'static [&'static str],
-    /// Context, output, sampling, reasoning and what else they accept.
+    /// The context, the output, the sampling parameters, the reasoning and other things that they accept.
     pub accepts: Option<Capabilities>,
-    /// What they want whoever serves them; empty = nothing is said.
+    /// What they need wherever they are served; empty = nothing is stated.
     pub habits: &'static [Habit],
-    /// How they count.
+    /// How they count tokens.
     pub counts: Option<Counting>,
     /// What they cost.
     pub price: Option<Price>,
-    /// Where the price is said; in a row without one, where the rest is.
+    /// The source of the price; in a row without a price, of the rest.
     pub source: Source,
 }
 
-/// Who says so.
+/// The source of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
     /// A page or a list, for people.
@@ -31,7 +33,7 @@ pub struct Source {
     pub as_of: &'static str,
 }
 
-/// A row that says nothing yet.
+/// A row that states nothing yet.
 pub(super) const fn row(ids: &'static [&'static str], source: Source) -> Row {
     Row {
         ids,
@@ -44,25 +46,25 @@ pub(super) const fn row(ids: &'static [&'static str], source: Source) -> Row {
 }
 
 impl Row {
-    /// What these models accept.
+    /// Sets what these models accept.
     pub(super) const fn accepts(mut self, capabilities: Capabilities) -> Self {
         self.accepts = Some(capabilities);
         self
     }
 
-    /// What these models want whoever serves them.
+    /// Sets what these models need wherever they are served.
     pub(super) const fn wants(mut self, habits: &'static [Habit]) -> Self {
         self.habits = habits;
         self
     }
 
-    /// How these models count.
+    /// Sets how these models count tokens.
     pub(super) const fn counts(mut self, counting: Counting) -> Self {
         self.counts = Some(counting);
         self
     }
 
-    /// What these models cost.
+    /// Sets what these models cost.
     pub(super) const fn costs(mut self, price: Price) -> Self {
         self.price = Some(price);
         self

@@ -1,38 +1,38 @@
-//! What a vendor bills beside tokens, and what its service tiers and regions do to a price.
+//! What a vendor charges besides tokens, and how its service tiers and regions affect a price.
 use crate::protocol::hub::usage::Tools;
 
-/// What service tiers and regions do to a price. Names are those of the vendors' responses.
+/// How service tiers and regions affect a price. The names are those in the vendors' responses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Terms {
-    /// Service tier or speed, and its factor.
+    /// Service tiers or speeds, with their factors.
     pub tiers: &'static [(&'static str, f64)],
-    /// Region of inference, and its factor.
+    /// Regions of inference, with their factors.
     pub regions: &'static [(&'static str, f64)],
-    /// Tools that the vendor runs.
+    /// The fees for tools that the vendor runs.
     pub tools: Fees,
-    /// Whether what is read from a cache costs the ordinary price also on tiers that are cheaper.
+    /// Whether cache reads cost the ordinary price even on cheaper tiers.
     pub dear_cache: bool,
 }
 
-/// USD for each call of a tool that the vendor runs.
+/// USD per call of each tool that the vendor runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fees {
-    /// For a search of the web.
+    /// A web search.
     pub web_search: f64,
-    /// Of the older tool of this name, which costs more on models that do not reason.
+    /// A search with the older tool of this name, which costs more on models that do not reason.
     pub web_search_preview: f64,
-    /// For a search of files.
+    /// A file search.
     pub file_search: f64,
-    /// For a container in which code runs.
+    /// A container that runs code.
     pub code_session: f64,
-    /// For grounding with a map.
+    /// Grounding with a map.
     pub maps: f64,
-    /// Whether a search or a map is paid for once a request, however often it was asked.
+    /// Whether web searches and maps are charged at most once per request, regardless of the number of queries.
     pub once: bool,
 }
 
 impl Fees {
-    /// No tool costs anything.
+    /// All tools are free.
     pub(super) const NONE: Self = Self {
         web_search: 0.0,
         web_search_preview: 0.0,
@@ -42,7 +42,7 @@ impl Fees {
         once: false,
     };
 
-    /// US dollars for so many calls.
+    /// The price of these calls in US dollars.
     pub fn cost(&self, tools: &Tools) -> f64 {
         let asked = |count: u64| if self.once { count.min(1) } else { count } as f64;
         asked(tools.web_searches) * self.web_search
@@ -54,7 +54,7 @@ impl Fees {
 }
 
 impl Terms {
-    /// One price for everybody.
+    /// The same price for all tiers and regions, and free tools.
     pub const NONE: Self = Self {
         tiers: &[],
         regions: &[],
@@ -62,12 +62,12 @@ impl Terms {
         dear_cache: false,
     };
 
-    /// The factor of a service tier; 1 when it has none.
+    /// The factor of a service tier; 1 if it has none.
     pub fn tier(&self, name: Option<&str>) -> f64 {
         factor(self.tiers, name)
     }
 
-    /// The factor of a region; 1 when it has none.
+    /// The factor of a region; 1 if it has none.
     pub fn region(&self, name: Option<&str>) -> f64 {
         factor(self.regions, name)
     }

@@ -1,26 +1,26 @@
-//! Prices of what is sold by something else than tokens.
+//! Prices of units other than tokens.
 
-/// USD for what is not sold by the token. `None` = it is not sold so.
+/// The price of each unit other than tokens. `None` = the model is not charged by this unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UnitRates {
-    /// US dollars for a picture.
+    /// US dollars per image.
     pub image: Option<f64>,
-    /// US dollars for a picture of another quality, of another size, or of both: `hd`, `1024x1792`, `hd 1024x1792`.
+    /// US dollars per image of a certain quality, size, or both: `hd`, `1024x1792`, `hd 1024x1792`.
     pub images: &'static [(&'static str, f64)],
-    /// US dollars for a minute of sound that is listened to.
+    /// US dollars per minute of transcribed audio.
     pub audio_minute: Option<f64>,
-    /// US dollars for a million characters that are spoken.
+    /// US dollars per million characters that are turned into speech.
     pub characters: Option<f64>,
-    /// US dollars for a thousand searches.
+    /// US dollars per thousand searches.
     pub searches: Option<f64>,
-    /// US dollars for a second of a video.
+    /// US dollars per second of a video.
     pub video_second: Option<f64>,
-    /// US dollars for a second of a video of another size: `1024x1792`.
+    /// US dollars per second of a video of a certain size: `1024x1792`.
     pub videos: &'static [(&'static str, f64)],
 }
 
 impl UnitRates {
-    /// Nothing is sold so.
+    /// Nothing is charged by these units.
     pub const NONE: Self = Self {
         image: None,
         images: &[],
@@ -31,7 +31,7 @@ impl UnitRates {
         videos: &[],
     };
 
-    /// A picture, and pictures that cost something else.
+    /// A price per image, and the prices of images that cost something else.
     pub const fn image(usd: f64, images: &'static [(&'static str, f64)]) -> Self {
         Self {
             image: Some(usd),
@@ -40,7 +40,7 @@ impl UnitRates {
         }
     }
 
-    /// A minute of sound that is listened to.
+    /// A price per minute of transcribed audio.
     pub(super) const fn audio_minute(usd: f64) -> Self {
         Self {
             audio_minute: Some(usd),
@@ -48,7 +48,7 @@ impl UnitRates {
         }
     }
 
-    /// A million characters that are spoken.
+    /// A price per million characters that are turned into speech.
     pub(super) const fn characters(usd: f64) -> Self {
         Self {
             characters: Some(usd),
@@ -56,7 +56,7 @@ impl UnitRates {
         }
     }
 
-    /// A second of a video, and of videos of sizes that cost something else.
+    /// A price per second of a video, and the prices of sizes that cost something else.
     pub const fn video_second(usd: f64, videos: &'static [(&'static str, f64)]) -> Self {
         Self {
             video_second: Some(usd),
@@ -65,7 +65,7 @@ impl UnitRates {
         }
     }
 
-    /// A thousand searches.
+    /// A price per thousand searches.
     pub(super) const fn searches(usd: f64) -> Self {
         Self {
             searches: Some(usd),

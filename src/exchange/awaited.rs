@@ -1,4 +1,5 @@
-//! What an answer told of that is made later: what is booked for it if nobody ever learns more, and what is reserved until then.
+//! Results that the vendor generates later (background responses and videos): the estimate that is booked if the real
+//! usage never becomes known, and the amount that is reserved until then.
 use std::time::Instant;
 
 use super::background::{self, Response};
@@ -9,7 +10,7 @@ use crate::limits::nano_usd;
 use crate::protocol::passthrough::Video;
 use crate::protocol::written::Written;
 
-/// The response of this id, or the video, that is made for `who`.
+/// The record of the response or video with this id, which is generated for `who`.
 pub(super) fn response(
     order: &Order,
     who: Attribution,

@@ -1,10 +1,11 @@
-//! Responses that are made in the background, and videos: what they use is known when they are done, and is booked then, once.
+//! Responses that are generated in the background, and videos: their usage becomes known when they are done, and is
+//! booked then, exactly once.
 //!
-//! A finished response is booked by the first request that sees it: the client's own GET, or Weir's ([`BackgroundResponses::due`]).
-//! Only one claim on a response exists at a time, so it cannot be booked twice; a claim that is dropped without a
-//! result gives the response back. Until it is booked, its estimate is reserved in the budgets of its key. With a
-//! ledger, all of this is also written down there, so that a restart forgets nothing. The same holds for batches
-//! ([`super::batches`]).
+//! A finished response is booked by the first request that sees it: the client's own GET, or Weir's
+//! ([`BackgroundResponses::due`]). Only one claim on a response exists at a time, so it cannot be booked twice; a claim
+//! that is dropped without a result gives the response back. Until it is booked, its estimate is reserved in the
+//! budgets of its key. With a ledger, all of this is also recorded there, so that nothing is lost on a restart. The
+//! same holds for batches ([`super::batches`]).
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -25,14 +26,14 @@ use crate::tokens::Tokens;
 pub struct BackgroundResponses {
     waiting: Mutex<HashMap<String, State>>,
     batches: Batches,
-    /// Where they are written down.
+    /// The ledger in which they are recorded, if there is one.
     ledger: OnceLock<Arc<Ledger>>,
 }
 
 #[derive(Debug)]
 enum State {
     Waiting(Box<Response>),
-    /// A claim on it exists.
+    /// There is a claim on it.
     Claimed,
 }
 
@@ -40,21 +41,21 @@ enum State {
 #[derive(Debug)]
 pub struct Response {
     pub id: String,
-    /// To whom its use is attributed.
+    /// The key and other subjects to which its usage is attributed.
     pub who: Attribution,
     /// The project whose limits apply. The key is named in `who`, because its position may change with a reload.
     pub project: Option<Arc<str>>,
     /// The model name that the client used.
     pub asked: String,
-    /// What is booked if the real use never becomes known.
+    /// The usage that is booked if the real usage never becomes known.
     pub estimate: Usage,
-    /// The size of a video; `None` = it is a response.
+    /// The size of a video; `None` = not a video but a response.
     pub video: Option<Word>,
-    /// The reservation, until the use is booked.
+    /// The reservation, which lasts until the usage is booked.
     pub held: BudgetHold,
     pub held_nano_usd: u64,
     pub since: Instant,
-    /// How often Weir itself has asked for it, and when it asks next.
+    /// How often Weir itself has requested it, and when Weir requests it next.
     pub tries: u32,
     pub next: Instant,
 }
@@ -67,8 +68,8 @@ pub struct Claim {
 }
 
 impl BackgroundResponses {
-    /// Adds an outstanding response. One that is known already stays as it is. `false` = there are too many; then the
-    /// caller books its estimate at once.
+    /// Adds an outstanding response. A response that is already known stays unchanged. `false` = there are too many;
+    /// then the caller books the estimate at once.
     pub(super) fn wait_for(&self, response: Response) -> bool {
         let mut waiting = self.lock();
         if waiting.contains_key(&response.id) {
@@ -83,22 +84,22 @@ impl BackgroundResponses {
         true
     }
 
-    /// From now on, changes are written to this ledger, too.
+    /// From now on, changes are also written to this ledger.
     pub fn keep_in(&self, ledger: Arc<Ledger>) {
         let _ = self.ledger.set(ledger);
     }
 
-    /// The batches whose results are to be booked.
+    /// The batches whose results are still to be booked.
     pub(super) fn batches(&self) -> &Batches {
         &self.batches
     }
 
-    /// Writes down what is known of a batch.
+    /// Writes the known state of a batch to the ledger.
     pub(super) fn note_batch(&self, batch: &Batch) {
         self.note(|| batch.note());
     }
 
-    /// Writes down at which account an object of a client lives.
+    /// Writes to the ledger which account holds an object of a client.
     pub(super) fn note_place(&self, id: &str, who: &Attribution) {
         self.note(|| Note::new(id, Kind::Place, who));
     }
@@ -138,7 +139,8 @@ impl BackgroundResponses {
         }
     }
 
-    /// A claim on this response, for a request of this key.
+    /// Claims this response for a request of this key. `None` = it is unknown, belongs to another key or is already
+    /// claimed.
     pub(super) fn claim(self: &Arc<Self>, id: &str, key: &str) -> Option<Claim> {
         let mut waiting = self.lock();
         let state = waiting.get_mut(id)?;
@@ -148,7 +150,7 @@ impl BackgroundResponses {
         }
     }
 
-    /// Claims on responses that Weir itself has to ask for now, at most `MOST_AT_ONCE`.
+    /// Claims the responses that Weir itself has to request now, at most `MOST_AT_ONCE`.
     pub fn due(self: &Arc<Self>, now: Instant) -> Vec<Claim> {
         let mut waiting = self.lock();
         let due = waiting
@@ -191,20 +193,20 @@ impl Claim {
         self.response.as_deref()
     }
 
-    /// The response is booked, or there is nothing to book; it is no longer outstanding.
+    /// The response was booked, or there is nothing to book; it is no longer outstanding.
     pub fn done(&mut self) {
         if let Some(response) = self.response.take() {
             self.background.lock().remove(&response.id);
             if let Some(ledger) = self.background.ledger.get() {
                 ledger.done(&response.id);
-                // Its account still keeps it.
+                // The account still stores the response, so its place stays known.
                 self.background.note_place(&response.id, &response.who);
             }
         }
     }
 
-    /// Weir itself asked for the response, and it is not finished: the next question follows after twice the wait.
-    /// `false` = it is too late for another question.
+    /// Weir requested the response and it is not finished: the wait until the next request is doubled, up to a maximum.
+    /// `false` = it is too late for another request.
     pub fn postpone(&mut self, now: Instant) -> bool {
         let Some(response) = &mut self.response else {
             return false;
@@ -246,7 +248,7 @@ impl Response {
         }
     }
 
-    /// What is booked if nobody ever learns what it used, with what decides about its price.
+    /// What is booked if the real usage never becomes known, with the size that affects the price of a video.
     pub fn estimated(&self) -> Stated {
         let mut stated = Stated {
             usage: self.estimate,
@@ -256,8 +258,8 @@ impl Response {
         stated
     }
 
-    /// What a finished response that does not state its use probably used, by what it holds. `None` = it holds
-    /// nothing: it failed, and costs nothing.
+    /// The estimated usage of a finished response that does not state it, from its content. `None` = it has no content:
+    /// it failed and costs nothing.
     pub fn unstated(&self, tokens: &Tokens, written: &Written) -> Option<Stated> {
         if written.is_empty() {
             return None;
@@ -272,7 +274,7 @@ impl Response {
         })
     }
 
-    /// Where its account tells of it.
+    /// The path under which its account serves it.
     pub fn path(&self) -> String {
         let kind = if self.video.is_some() {
             "videos"
@@ -301,19 +303,19 @@ impl Response {
     }
 }
 
-/// The most outstanding responses: some MiB.
+/// The most outstanding responses. They take some MiB.
 const MOST: usize = 10_000;
 
-/// The most responses that Weir asks for in one round.
+/// The most responses that Weir requests in one round.
 const MOST_AT_ONCE: usize = 32;
 
-/// The wait before Weir's first question.
+/// The wait before Weir's first request.
 pub(super) const FIRST: Duration = Duration::from_mins(1);
 
-/// The most doublings of the wait: about an hour.
+/// The most times that the wait is doubled: about an hour.
 const LONGEST_SHIFT: u32 = 6;
 
-/// How long a response is waited for.
+/// How long Weir waits for a response.
 const LONGEST: Duration = Duration::from_hours(24);
 
 #[cfg(test)]

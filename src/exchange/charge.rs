@@ -1,11 +1,11 @@
-//! What one answer costs, and what it probably used.
+//! What one answer costs, and its estimated usage.
 use crate::pricing::PriceTable;
 use crate::protocol::hub::usage::{Extras, Usage};
 use crate::protocol::written::Written;
 use crate::tokens::{Direction, Tokens};
 
-/// USD for one answer of `model`. What an advisor wrote costs what its own model costs, or as much as the answer where
-/// that has no price. `None` = no price is known.
+/// USD for one answer of `model`. An advisor's tokens are charged at the price of the advisor's own model, or at that
+/// of `model` if the former is unknown. `None` = no price is known.
 pub(super) fn usd(
     prices: &PriceTable,
     model: &str,
@@ -17,7 +17,7 @@ pub(super) fn usd(
         return prices.bill(model, usage, tier, extras);
     };
     let answer = prices.bill(model, &usage.without(&advised.usage), tier, extras)?;
-    // A speed is the answer's own.
+    // The speed applies only to the answer itself.
     let same = Extras {
         region: extras.region,
         ..Extras::default()
@@ -26,7 +26,7 @@ pub(super) fn usd(
     Some(answer + price(advised.model.as_str()).or_else(|| price(model))?)
 }
 
-/// The probable use for what `model` wrote, without its prompt.
+/// The estimated usage for what `model` wrote, without the prompt.
 pub(super) fn estimate(tokens: &Tokens, model: &str, written: &Written) -> Usage {
     let answer = |text, beside| tokens.measured(Direction::Answer, model, text, beside);
     let reasoning = answer(written.reasoning(), 0);
@@ -38,6 +38,6 @@ pub(super) fn estimate(tokens: &Tokens, model: &str, written: &Written) -> Usage
     }
 }
 
-/// Tokens of a picture that a model generated: one million pixels, as Gemini counts it. Source:
+/// Tokens of a generated image: one megapixel, as Gemini counts it. Source:
 /// ai.google.dev/gemini-api/docs/pricing, "Output images up to 1024x1024px consume 1290 tokens".
 const PICTURE: u64 = 1290;

@@ -1,4 +1,5 @@
-//! What a request asks for that multiplies its price: more than one answer, a faster tier, a region, tools of the vendor.
+//! The parts of a request that affect its price: the length and number of answers, the service tier, the region, and
+//! tools that the vendor runs.
 use std::borrow::Cow;
 
 use serde::Deserialize;
@@ -25,7 +26,7 @@ pub(super) fn answers(admitted: &Admitted) -> u64 {
         Dialect::Anthropic | Dialect::OpenaiResponses => None,
         Dialect::Gemini => configured(admitted, &["candidateCount", "candidate_count"]),
         Dialect::OpenaiChat if admitted.call.endpoint == Endpoint::LegacyCompletions => {
-            // The best of several is chosen on the vendor's side, which charges them all.
+            // The vendor generates `best_of` completions and charges for all of them.
             let each = integer(admitted, &["n"]).max(integer(admitted, &["best_of"]));
             Some(each.unwrap_or(1).saturating_mul(prompts(admitted)))
         }
@@ -34,7 +35,7 @@ pub(super) fn answers(admitted: &Admitted) -> u64 {
     answers.unwrap_or(1).clamp(1, MOST_ANSWERS)
 }
 
-/// The number of prompts of a legacy completion: a list holds prompts, or the tokens of one.
+/// The number of prompts of a legacy completion. A list contains either several prompts or the tokens of one.
 fn prompts(admitted: &Admitted) -> u64 {
     let (body, members) = (&admitted.body, &admitted.members);
     let list = members.value(body, "prompt");
@@ -45,7 +46,7 @@ fn prompts(admitted: &Admitted) -> u64 {
     count.map_or(1, u64::from)
 }
 
-/// The service tier or speed, by the vendor's name in lower case.
+/// The service tier or speed, as the vendor names it, in lower case.
 pub(super) fn tier(admitted: &Admitted) -> Option<String> {
     let names: &[&str] = match admitted.call.dialect {
         Dialect::Anthropic => &["speed"],
@@ -56,12 +57,12 @@ pub(super) fn tier(admitted: &Admitted) -> Option<String> {
     Some(tier.to_ascii_lowercase())
 }
 
-/// The region of inference.
+/// The region of inference that the request names.
 pub(super) fn region(admitted: &Admitted) -> Option<Cow<'_, str>> {
     text(admitted, "inference_geo")
 }
 
-/// The searches of the web that the vendor may run: as many as the request allows, or one where it sets no bound.
+/// The web searches that the vendor may run: as many as the request allows, or one if it states no maximum.
 pub(super) fn tools(admitted: &Admitted) -> Tools {
     let tools = admitted.members.value(&admitted.body, "tools");
     let searches = tools.filter(|tools| memchr::memmem::find(tools, b"\"web_search").is_some());
@@ -77,7 +78,7 @@ pub(super) fn tools(admitted: &Admitted) -> Tools {
     }
 }
 
-/// As much of a declared tool as says whether the vendor runs it.
+/// The members of a declared tool that tell whether, and how often, the vendor may run it.
 #[derive(Deserialize)]
 struct Tool<'a> {
     #[serde(borrow, rename = "type", default)]
@@ -102,7 +103,7 @@ fn text<'a>(admitted: &'a Admitted, name: &str) -> Option<Cow<'a, str>> {
     admitted.members.string(&admitted.body, name)
 }
 
-/// An integer in the configuration that Gemini's requests have.
+/// An integer in the generation config of a Gemini request.
 fn configured(admitted: &Admitted, names: &[&str]) -> Option<u64> {
     let (body, members) = (&admitted.body, &admitted.members);
     let config = ["generationConfig", "generation_config"]
@@ -112,5 +113,5 @@ fn configured(admitted: &Admitted, names: &[&str]) -> Option<u64> {
     names.iter().find_map(|name| members.integer(config, name))
 }
 
-/// More answers than any vendor gives.
+/// An upper bound for the number of answers; no vendor gives more.
 const MOST_ANSWERS: u64 = 2_048;

@@ -1,4 +1,4 @@
-//! What endpoints other than generation sell: the amount that a request asks for, and what is booked where an answer
+//! The usage of endpoints other than generation: the amount that a request asks for, and what is booked if the answer
 //! does not state it.
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::protocol::hub::usage::Stated;
 use crate::protocol::passthrough::Product;
 use crate::protocol::sound::Spoken;
 
-/// What a request asks for, as far as that is known before its answer.
+/// The usage that a request asks for, as far as it is known before the answer.
 pub(super) fn requested(admitted: &Admitted) -> Stated {
     let product = admitted
         .call
@@ -25,7 +25,7 @@ pub(super) fn requested(admitted: &Admitted) -> Stated {
     let requested = product.requested(&|name| {
         let value = match boundary {
             Some(boundary) => {
-                // A field that occurs twice is not reliable.
+                // A field that occurs twice is ignored, because it is unclear which of the two the vendor uses.
                 let span = form::field(body, boundary, name).ok().flatten();
                 body.get(span?)
             }
@@ -36,8 +36,8 @@ pub(super) fn requested(admitted: &Admitted) -> Stated {
     Stated::checked(requested.usage, requested.extras)
 }
 
-/// Tokens of the speech that was made of a request, if `model` sells speech by the token. `spoken` is what went by of it; `None` =
-/// it comes as something else than sound, of which only the text tells how long it is.
+/// The tokens of generated speech, if `model` charges speech by the token. `spoken` is the audio that was relayed;
+/// `None` = the answer is not plain audio, so the tokens are estimated from the text in the request.
 pub(super) fn speech(
     gateway: &Gateway,
     admitted: &Admitted,
@@ -69,13 +69,13 @@ pub(super) fn speech(
     ))
 }
 
-/// Tokens of so many characters that are spoken, before it is known how long that takes.
+/// The estimated tokens of speech for so many characters of text, for use while its duration is unknown.
 pub(super) fn read_aloud(characters: u64) -> u64 {
     characters.saturating_mul(60_000) / (CHARACTERS_A_MINUTE * MILLIS_OF_TOKEN)
 }
 
-/// What is booked for an answer that states this; `speech` are the tokens of it where that is what is sold, and `input` estimates
-/// those of the request. `None` = nothing is known of it.
+/// What is booked for an answer that states `stated`. `speech` is the number of speech tokens, if speech is charged by
+/// the token; `input` estimates the tokens of the request. `None` = nothing is known.
 pub(super) fn booked(
     admitted: &Admitted,
     stated: Option<(Stated, UsageSource)>,
@@ -106,7 +106,7 @@ pub(super) fn booked(
             .is_something()
             .then_some((requested, UsageSource::Estimated));
     };
-    // What is charged by tokens or searches is not charged by the amount that was asked for.
+    // An answer that is charged by tokens or searches is not also charged by the requested amount.
     let usage = &mut stated.usage;
     if usage.total() == 0 || !product.takes_text() {
         usage.units = usage.units.or(&requested.usage.units);
@@ -115,9 +115,10 @@ pub(super) fn booked(
     Some((stated, source))
 }
 
-/// Milliseconds of speech that are a token: 1,250 of them are a minute.
+/// Milliseconds of speech per token: 1,250 tokens are a minute.
 /// Source: OpenAI's pricing page for `gpt-4o-mini-tts`, 12 USD for a million tokens and about 0.015 USD for a minute.
 const MILLIS_OF_TOKEN: u64 = 48;
 
-/// Characters that are spoken in a minute: 150 words of five letters and a space. Source: the usual pace of read English.
+/// Characters that are spoken per minute: 150 words of five letters and a space. Source: the usual pace of read
+/// English.
 const CHARACTERS_A_MINUTE: u64 = 900;

@@ -1,5 +1,5 @@
-//! Chat streams state their usage only on request: adds the request where the client did not make it, and remembers
-//! accounts that refuse it.
+//! Vendors state the usage of a Chat stream only on request. Adds that request if the client did not make it, and
+//! remembers the accounts that refuse it.
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,25 +19,25 @@ use crate::protocol::{Dialect, UpstreamDialect};
 /// The names of an account and of a model.
 type AccountModel = (Arc<str>, Arc<str>);
 
-/// Accounts that refused something that Weir adds to requests, by the upstream's name of the model. Lives as long as a
-/// configuration.
+/// Accounts that refused something that Weir adds to requests, with the upstream's name of the model. Lives as long as
+/// a configuration.
 #[derive(Debug, Default)]
 pub struct Unwilling {
     since: Mutex<HashMap<AccountModel, Instant>>,
 }
 
 impl Unwilling {
-    /// This account refused it for this model.
+    /// Remembers that this account refused the addition for this model.
     pub(super) fn note(&self, account: &Arc<str>, model: &Arc<str>, now: Instant) {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        // Clients choose names of models, so the number is bounded.
+        // Clients choose the names of models, so the number of entries is limited.
         if since.len() >= MOST {
             since.clear();
         }
         since.insert((Arc::clone(account), Arc::clone(model)), now);
     }
 
-    /// Whether the account refused it lately for this model.
+    /// Whether the account refused the addition for this model within the time `FOR`.
     pub(super) fn includes(&self, account: &Arc<str>, model: &Arc<str>, now: Instant) -> bool {
         let since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         !since.is_empty()
@@ -47,7 +47,7 @@ impl Unwilling {
     }
 }
 
-/// The option for usage, for a request to one account.
+/// The option that requests usage, for one request to one account.
 #[derive(Debug)]
 pub(super) struct UsageOption<'a> {
     pick: &'a Pick,
@@ -55,7 +55,7 @@ pub(super) struct UsageOption<'a> {
     now: Instant,
 }
 
-/// The body for the upstream.
+/// The request body for the upstream.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub body: Pieces,
@@ -81,7 +81,7 @@ impl<'a> UsageOption<'a> {
         }
     }
 
-    /// The client's bytes, with the upstream's model name and the option.
+    /// The client's body with the upstream's model name and, if it is wanted, the option.
     pub(super) fn as_it_came(&self, admitted: &Admitted) -> Sent {
         let (model, call) = (&self.pick.model, &admitted.call);
         let body = admitted.body_for(model);
@@ -109,7 +109,8 @@ impl<'a> UsageOption<'a> {
         }
     }
 
-    /// A translation for an upstream of this dialect. It has the option already, unless the account must not get it.
+    /// A translated body for an upstream of this dialect. The translation has added the option; it is removed again if
+    /// the account must not get it.
     pub(super) fn translated(
         &self,
         upstream: UpstreamDialect,
@@ -134,8 +135,8 @@ impl<'a> UsageOption<'a> {
     }
 }
 
-/// The member `stream_options` with the request for usage, where the request lacks it. `None` = it is there, or the
-/// member cannot be read.
+/// The member `stream_options` with the request for usage added. `None` = the request is already in it, or the member
+/// is not an object.
 fn with_usage(body: &Bytes, members: &Members) -> Option<Bytes> {
     let Some(span) = members.span(body, MEMBER) else {
         return Some(Bytes::from_static(b"{\"include_usage\":true}"));
@@ -152,7 +153,7 @@ fn with_usage(body: &Bytes, members: &Members) -> Option<Bytes> {
     Some(json::set(&options, &inner, &wanted).to_bytes())
 }
 
-/// A request of Weir's own making, without the option.
+/// The body of a translated request without the option; `None` = it has no such option.
 fn without(body: &Bytes) -> Option<Pieces> {
     let members = json::scan(body).ok()?;
     members
@@ -160,7 +161,7 @@ fn without(body: &Bytes) -> Option<Pieces> {
         .then(|| json::set(body, &members, &[(MEMBER, Edit::Remove)]))
 }
 
-/// Whether an answer of 400 or 422 is about the option.
+/// Whether an error answer (400 or 422) refers to the option.
 pub(super) fn is_refusal(status: u16, body: &[u8]) -> bool {
     let names = |name: &str| memmem::find(body, name.as_bytes()).is_some();
     matches!(status, 400 | 422) && (names(MEMBER) || names("include_usage"))
@@ -171,7 +172,7 @@ pub(super) const MEMBER: &str = "stream_options";
 /// How long a refusal is remembered.
 const FOR: Duration = Duration::from_hours(24);
 
-/// The most refusals that are remembered; beyond that all are forgotten.
+/// The most refusals that are remembered. When they are exceeded, all are forgotten.
 const MOST: usize = 1024;
 
 #[cfg(test)]

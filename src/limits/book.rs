@@ -1,10 +1,10 @@
-//! One counter: behind a lock for a subject with limits, beside the lock for a subject without.
+//! One counter: with a lock for a subject with limits, without one for a subject without limits.
 //!
-//! A subject without limits need not be looked at before a request is admitted, so the threads need not agree on
+//! A subject without limits need not be checked before a request is admitted, so the threads need not agree on
 //! anything: each thread adds to a [`Share`] of its own. A reader (`GET /v1/usage`, the fleet, a following process)
-//! takes the shares together under the lock of the counter. So a request writes no memory that a request of another
-//! thread writes. Only a request that is settled on another day than the counter's takes the lock, and thereby begins
-//! the new day.
+//! adds up the shares under the lock of the counter. So a request does not write to memory that a request of another
+//! thread writes to. Only a request that is settled on a day other than the counter's takes the lock, and thereby
+//! begins the new day.
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -26,7 +26,7 @@ pub(super) struct Book {
     shares: OnceLock<Box<[OnceLock<Arc<Share>>; SHARES]>>,
 }
 
-/// The locked counter, which includes everything that was counted beside the lock.
+/// The locked counter, which includes everything that was counted without the lock.
 #[derive(Debug)]
 pub(super) struct Locked<'a> {
     counter: MutexGuard<'a, Counter>,
@@ -43,7 +43,7 @@ impl Book {
         }
     }
 
-    /// Locks the counter, also if a thread panicked while it held the lock: no update here can be observed half done.
+    /// Locks the counter, even if a thread panicked while it held the lock: no update here can be observed half done.
     pub fn lock(&self) -> Locked<'_> {
         #[cfg(test)]
         LOCKS.with(|locks| locks.set(locks.get() + 1));
@@ -73,7 +73,7 @@ impl Book {
         Arc::clone(share)
     }
 
-    /// Takes out what was counted beside the lock; `None` = nothing ever was. The caller holds the lock.
+    /// Takes out what was counted without the lock; `None` = nothing ever was. The caller holds the lock.
     fn collect(&self) -> Option<Collected> {
         let shares = self.shares.get()?;
         let mut collected = Collected::default();
@@ -87,7 +87,7 @@ impl Book {
                 };
                 sum.add(&figures.take());
             }
-            // A request that began on one thread may end on another: only the sums mean something.
+            // A request that began on one thread may end on another: only the sums are meaningful.
             let under_way = &mut collected.under_way;
             let requests = share.requests.load(Ordering::Relaxed);
             under_way.requests = under_way.requests.wrapping_add(requests);
@@ -120,7 +120,7 @@ impl Drop for Locked<'_> {
     }
 }
 
-/// What one thread has counted for one subject, on cache lines of its own.
+/// What one thread has counted for one subject, in cache lines of its own.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Share {
@@ -132,13 +132,13 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// A request was admitted.
+    /// Counts a request that was admitted.
     pub fn enter(&self, reserved: &Reserved) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.reserve(reserved, |amount| amount);
     }
 
-    /// A request is over.
+    /// Ends a request.
     pub fn leave(&self) {
         self.requests.fetch_sub(1, Ordering::Relaxed);
     }
@@ -155,7 +155,7 @@ impl Share {
         if let Some(set) = self.day.turn_at(seconds(wall)) {
             self.figures[set].add(&totals);
         } else if let Some(book) = self.book.upgrade() {
-            // The first request of a day, or of a subject whose counter nobody has looked at yet.
+            // The first request of a day, or of a subject whose counter was never locked before.
             book.lock().add(&totals, wall);
         }
     }
@@ -176,8 +176,8 @@ thread_local! {
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// The number of shares of one subject. With more threads than this some threads use the same share, which is slower
-/// but equally correct.
+/// The number of shares of one subject. If there are more threads, some use the same share, which is slower but equally
+/// correct.
 const SHARES: usize = 16;
 
 #[cfg(test)]
@@ -354,8 +354,8 @@ mod tests {
         assert_eq!(Arc::ptr_eq(&mine, &theirs), slot() == other);
     }
 
-    /// At midnight, at the end of a month, and with clocks that run ahead or are set back: what is counted without a
-    /// lock ends in the same figures as what is counted with one.
+    /// At midnight, at the end of a month, and with clocks that run ahead or are set back, counting without a lock
+    /// leads to the same figures as counting with one.
     #[test]
     fn days_and_months_are_those_of_the_limited() {
         let (free, limited) = (limits(Caps::default(), None), limits(high(), None));

@@ -86,7 +86,7 @@ impl Counter {
         }
     }
 
-    /// The limit that keeps out one more request, and how long it will do so. `None` = the request fits.
+    /// The limit that the request would exceed, and how long until it would fit, if that is known. `None` = it fits.
     pub fn in_the_way(
         &mut self,
         caps: &Caps,
@@ -133,7 +133,7 @@ impl Counter {
         None
     }
 
-    /// Admits a request.
+    /// Counts a request that was admitted, with its reservation.
     pub fn charge(&mut self, reserve: &Reserved, now: Instant) {
         self.in_flight += 1;
         for unit in Unit::ALL {
@@ -198,7 +198,7 @@ impl Counter {
         *reserved = reserved.saturating_sub(amount);
     }
 
-    /// The request is over.
+    /// Ends a request.
     pub fn leave(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
@@ -274,7 +274,7 @@ impl Counter {
         self.leaving = (memo.in_flight, memo.reserved);
     }
 
-    /// The previous process has ended, so nothing is in flight there any more.
+    /// Removes what was in flight in the previous process, because that process has ended.
     pub fn alone(&mut self) {
         self.leaving = (0, [0; Unit::ALL.len()]);
     }
@@ -315,7 +315,7 @@ impl Counter {
         self.zone = zone.clone();
     }
 
-    /// Counts a request that was admitted without the lock, like [`Self::settle`].
+    /// Adds the use of one request to the day, to the month and to what was used since this process began.
     pub fn add(&mut self, totals: &Totals, wall: SystemTime) {
         self.spend.roll(wall, &self.zone);
         self.spend.add(totals, totals);

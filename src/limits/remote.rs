@@ -1,7 +1,7 @@
 //! What a key, group, project or everyone used outside this process: before it began, and on other hosts.
 //!
 //! There are two sources for what this host used before: a ledger on its disk, and a Prometheus. They are not added:
-//! the larger figure counts, so nothing is counted twice, and nothing is lost that one of them knows.
+//! for each figure the larger value counts, so nothing is counted twice, and nothing that either of them knows is lost.
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -10,18 +10,18 @@ use jiff::tz::TimeZone;
 use super::spend::{Spend, Totals, Windows};
 use crate::outcome::{Scope, Span, Unit};
 
-/// What a Prometheus knows of use outside this process.
+/// What a Prometheus knows about use outside this process.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct ExternalSpend {
     /// The use by processes that ran on this host before.
     pub earlier: Windows,
     /// The use by other hosts.
     pub others: Windows,
-    /// Tokens that became known within the last minute as used by either.
+    /// Tokens that either of them used, as far as this became known within the last minute.
     pub tokens: u64,
 }
 
-/// What this process used, for other processes to learn.
+/// What this process used, as it is reported to other processes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProcessSpend {
     /// Whose use it is.
@@ -30,17 +30,17 @@ pub struct ProcessSpend {
     pub name: Arc<str>,
     /// What this process used today and this month.
     pub windows: Windows,
-    /// What this process has used since it began. A figure that is 0 here was never anything else.
+    /// What this process has used since it began. Figures only grow, so one that is 0 has always been 0.
     pub ever: Totals,
 }
 
-/// What is known of use outside this process.
+/// What is known about use outside this process.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Remote {
     restored: Spend,
     earlier: Spend,
     others: Spend,
-    /// Whether anything was ever told. Of a host without a past and without neighbours, nothing needs to be added up.
+    /// Whether any use outside this process was ever reported. If not, nothing needs to be added up.
     is_told: bool,
 }
 
@@ -52,8 +52,8 @@ impl Remote {
         self.restored.add(day, month);
     }
 
-    /// Takes over what the previous process used today and this month. A ledger may have told part of it already, so
-    /// the larger figure counts.
+    /// Takes over what the previous process used today and this month. A ledger may have reported part of it already,
+    /// so the larger value of each figure counts.
     pub fn take_over(&mut self, day: &Totals, month: &Totals, wall: SystemTime, zone: &TimeZone) {
         self.is_told = true;
         self.restored.roll(wall, zone);
@@ -61,7 +61,7 @@ impl Remote {
         self.restored.month = self.restored.month.larger(month);
     }
 
-    /// Replaces what was known of other processes by what was known at `at`.
+    /// Replaces what was known about other processes by what was known at `at`.
     pub fn learn(&mut self, external: &ExternalSpend, at: SystemTime, zone: &TimeZone) {
         self.is_told = true;
         self.earlier = Spend::known(&external.earlier, at, zone);
@@ -240,7 +240,7 @@ mod tests {
         };
         learn(&limits, &external, noon());
         check(&limits, noon() + HOUR * 12, 0.0, 20.0);
-        // The answer was requested before midnight and comes after it.
+        // The answer was requested before midnight and arrives after it.
         learn(&limits, &external, noon() + HOUR * 11);
         check(&limits, noon() + HOUR * 12, 0.0, 20.0);
         check(&limits, noon() + HOUR * 24 * 21, 0.0, 0.0);

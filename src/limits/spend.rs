@@ -1,9 +1,9 @@
 //! What was used today and this month, in a time zone of the operator's choice.
 //!
 //! The calendar is consulted only when a day ends; in between, seconds are compared. A clock that is set back a little
-//! ends no day twice: what was counted stays counted until its day is over. After a clock had run ahead and is set
-//! right, the day and the month that were left too early go on, and what was used meanwhile counts there. So no budget
-//! is forgotten, and no budget stays spent until a day that is years away.
+//! ends no day twice: what was counted stays counted until its day is over. When a clock that ran ahead is set right,
+//! the day and the month that were left too early continue, and what was used meanwhile counts there. So no budget is
+//! forgotten, and no budget stays spent until a day that is years away.
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
@@ -140,7 +140,7 @@ pub struct Spend {
     left: Option<Box<Left>>,
 }
 
-/// In seconds since the epoch.
+/// Times in seconds since the epoch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Ends {
     /// When the day began.
@@ -229,7 +229,7 @@ impl Spend {
         self.month.add(month);
     }
 
-    /// Adds the use of a request of the day that is over, which became known only now.
+    /// Adds the use of a request of the previous day, which became known only now.
     pub fn add_late(&mut self, late: &Totals) {
         if *late == Totals::default() {
             return;
@@ -309,7 +309,8 @@ pub(super) fn seconds(wall: SystemTime) -> u64 {
 const DAY: u64 = 86_400;
 /// A clock that is set back by less than this was merely corrected; it had not run ahead.
 const STEP: u64 = 3600;
-/// How far a clock may run ahead so that the day that it left is still restored. In seconds.
+/// If a clock that ran ahead passes another midnight, the day that it left too early is kept only until this many
+/// seconds after its end.
 const KEPT: u64 = 100 * DAY;
 
 /// The totals of the current day and of the current month.

@@ -1,7 +1,7 @@
 //! A sum over a sliding span of time: how many requests or tokens in the last minute.
 //!
-//! A ring of equal buckets. It covers its span and up to one bucket more, never less. So what it admits exceeds a limit
-//! in no span of that length, wherever the span begins. It stores no limit and reads no clock.
+//! A ring of equal buckets. It covers its span and up to one bucket more, never less. So what it admits never exceeds a
+//! limit within a span of that length, wherever the span begins. It stores no limit and reads no clock.
 use std::time::{Duration, Instant};
 
 /// Requests or tokens of the last minute, to the second.
@@ -16,7 +16,7 @@ pub struct Sliding<const N: usize> {
     origin: Option<Instant>,
     /// The number of the newest bucket; its index is the number modulo `N`.
     newest: u64,
-    /// When the bucket after the newest one begins: until then nothing needs to be divided.
+    /// When the bucket after the newest one begins. Until then the bucket number need not be computed.
     ends: Option<Instant>,
     /// The sum of `buckets`.
     sum: u64,
@@ -118,7 +118,7 @@ impl<const N: usize> Sliding<N> {
         let since = self.origin.map_or(Duration::ZERO, |origin| {
             at.saturating_duration_since(origin)
         });
-        // In 64 bits, which are 584 years of nanoseconds: a division of 128 bits costs more than all the rest.
+        // 64 bits hold 584 years in nanoseconds; a 128-bit division would cost more than all the rest.
         nanos(since) / nanos(self.width).max(1)
     }
 

@@ -1,9 +1,10 @@
-//! What service tiers, regions and tools do to a price: the catalogue's terms, and before them what an entry of the configuration says.
+//! How service tiers, regions and tools affect a price: the terms in the catalogue, overridden by those of an entry of
+//! the configuration.
 use super::tiers::{Tier, TierRates};
 use crate::catalog::{Fees, Terms};
 use crate::config::PriceTerms;
 
-/// The terms of one price. What the configuration does not name stays as the table has it.
+/// The terms of one price. Terms that the configuration does not state are those of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Conditions<'a> {
     table: &'static Terms,
@@ -32,23 +33,24 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// The factor of a service tier, that of its input where its prices are its own; 1 when it has none.
+    /// The factor of a service tier; 1 if it has none. For a tier with prices of its own, the factor of its input
+    /// price.
     pub fn tier(&self, name: Option<&str>) -> f64 {
         Tier::named(self.tiers, name).map_or_else(|| self.table.tier(name), Tier::factor)
     }
 
-    /// The prices of a tier that has its own.
+    /// The prices of a tier with prices of its own.
     pub(super) fn tier_rates(&self, name: Option<&str>) -> Option<&'a TierRates> {
         Tier::named(self.tiers, name)?.rates()
     }
 
-    /// The factor of a region; 1 when it has none.
+    /// The factor of a region; 1 if it has none.
     pub fn region(&self, name: Option<&str>) -> f64 {
         let own = self.own.and_then(|own| named(&own.regions, name));
         own.unwrap_or_else(|| self.table.region(name))
     }
 
-    /// What is read from a cache on this tier costs so much of its ordinary price beyond the tier's factor.
+    /// The part of the ordinary price of cache reads that is charged on this tier in addition to the tier's factor.
     pub(super) fn cache_beyond(&self, name: Option<&str>) -> f64 {
         if self.table.dear_cache {
             (1.0 - self.tier(name)).max(0.0)
@@ -57,7 +59,7 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// What the tools cost that the vendor runs.
+    /// The fees for the tools that the vendor runs.
     pub(super) fn fees(&self) -> Fees {
         let table = self.table.tools;
         let Some(own) = self.own.map(|own| &own.tools) else {

@@ -1,9 +1,10 @@
-//! What a request cost: the prices of the catalogue, those of the configuration before them, and the arithmetic.
+//! The cost of a request: the prices of the catalogue, those of the configuration that override them, and the
+//! arithmetic.
 //!
 //! Prices are absolute, in USD per million tokens, and apply to exclusive buckets: a token is paid for once. A model
 //! without a price costs `None`, never zero. An entry of `prices` in the configuration replaces the rates of the models
-//! it matches; the service tiers, regions and the threshold for long prompts that the catalogue has for such a model go on
-//! to apply to the new rates.
+//! it matches; the service tiers, the regions and the thresholds for long prompts that the catalogue has for such a
+//! model then apply to the new rates.
 mod conditions;
 pub mod maps;
 mod tiers;
@@ -23,10 +24,11 @@ pub use conditions::Conditions;
 pub use tiers::Thresholds;
 pub use units::UnitQuote;
 
-/// The prices of the catalogue under those of the configuration. Immutable but for a bounded memo of lookups.
+/// The prices of the catalogue, overridden by those of the configuration. Immutable except for a bounded memo of
+/// lookups.
 #[derive(Debug)]
 pub struct PriceTable {
-    /// In the order of the file: the first match wins.
+    /// In the order of the configuration file: the first match wins.
     overrides: Vec<Override>,
     memo: DashMap<Box<str>, Option<Found>, RandomState>,
     memoised: AtomicUsize,
@@ -39,28 +41,29 @@ pub struct Quote<'a> {
     pub model: &'a str,
     /// US dollars per million tokens.
     pub rates: Rates,
-    /// What requests with longer prompts pay instead.
+    /// The rates of requests with longer prompts.
     pub long: Thresholds<'a>,
-    /// What sound and pictures cost.
+    /// The rates of audio and images.
     pub media: MediaRates,
-    /// What is sold by something else than tokens.
+    /// The prices of units other than tokens.
     pub units: UnitQuote<'a>,
-    /// What else its vendor bills, and how.
+    /// The other terms of the vendor: service tiers, regions, tools.
     pub terms: Conditions<'a>,
-    /// Where the price comes from, for people.
+    /// The source of the price, for people.
     pub source: &'a str,
 }
 
 impl Quote<'_> {
     /// USD for `usage` on the stated service tier and in the stated region.
     ///
-    /// The row is chosen for the whole request. A tier or region without a factor of its own is the standard one.
+    /// The rates are chosen by the length of the whole prompt. A tier or region without a factor costs the standard
+    /// price.
     pub fn cost(&self, usage: &Usage, tier: Option<&str>, region: Option<&str>) -> f64 {
         let paid = self.paid(Length::Tokens(usage.prompt()), tier);
         self.cost_at(&paid, usage, region)
     }
 
-    /// By these prices.
+    /// USD for `usage` at these prices.
     fn cost_at(&self, paid: &Paid, usage: &Usage, region: Option<&str>) -> f64 {
         let cached = Usage {
             cache_read: usage.cache_read,
@@ -71,7 +74,7 @@ impl Quote<'_> {
         usd * self.terms.region(region)
     }
 
-    /// By the length of the whole prompt, and by the service tier.
+    /// The prices for a prompt of this length on this service tier.
     fn paid(&self, length: Length, tier: Option<&str>) -> Paid {
         let Some(own) = self.terms.tier_rates(tier) else {
             let long = length.of(self.long);
@@ -98,7 +101,7 @@ impl Quote<'_> {
         }
     }
 
-    /// The thresholds that count on this tier.
+    /// The thresholds that apply on this tier.
     fn thresholds(&self, tier: Option<&str>) -> Thresholds<'_> {
         let own = self
             .terms
@@ -107,8 +110,8 @@ impl Quote<'_> {
         own.map_or(self.long, Thresholds::of)
     }
 
-    /// USD for one answer, with what its usage says beside the counts. Tools cost the same on every tier. What is sold by the
-    /// token is not sold by the piece as well. `None` = it is sold by a piece that has no price.
+    /// USD for one answer, including tools and other extras. Tools cost the same on every tier. What is charged by the
+    /// token is not also charged by the unit. `None` = it is charged by a unit that has no price.
     fn bill(&self, usage: &Usage, tier: Option<&str>, extras: &Extras) -> Option<f64> {
         let tier = extras.tier.or(tier);
         let paid = self.paid(Length::Tokens(usage.prompt()), tier);
@@ -124,7 +127,7 @@ impl Quote<'_> {
         Some(by_token + by_unit * factor)
     }
 
-    /// USD for many answers together, of which only the sums are known, and whether their prompts were long ones.
+    /// USD for many answers together, from the sum of their usage and whether their prompts were long.
     pub fn bill_many(
         &self,
         usage: &Usage,
@@ -140,7 +143,7 @@ impl Quote<'_> {
         self.bill_at(&self.paid(length, extras.tier.or(tier)), usage, extras)
     }
 
-    /// By these prices.
+    /// USD for `usage` and `extras` at these prices.
     fn bill_at(&self, paid: &Paid, usage: &Usage, extras: &Extras) -> f64 {
         let beyond = paid.media.beyond(&extras.media, &paid.rates)
             * paid.factor
@@ -149,12 +152,12 @@ impl Quote<'_> {
     }
 }
 
-/// What a request asks for, before it is known what it gets.
+/// What a request asks for, before its actual usage is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RequestedUsage<'a> {
-    /// The tokens and pieces that it may take.
+    /// The tokens and units that it may use at most.
     pub usage: Usage,
-    /// The searches that it allows, and the pictures that it wants.
+    /// The searches that it allows, and the images that it requests.
     pub extras: Extras,
     /// The service tier or speed, by the vendor's name.
     pub tier: Option<&'a str>,
@@ -163,7 +166,7 @@ pub struct RequestedUsage<'a> {
 }
 
 impl PriceTable {
-    /// The catalogue under the `prices` of the configuration.
+    /// The catalogue's prices, overridden by the `prices` of the configuration.
     pub fn new(prices: &[Price]) -> Self {
         Self {
             overrides: prices.iter().map(Override::new).collect(),
@@ -178,8 +181,8 @@ impl PriceTable {
         self.cost_in(model, usage, tier, None)
     }
 
-    /// USD for one answer: what the provider says that it charges, else `usage` by the price of `model`, on the service tier
-    /// that the answer stated, with what else its usage says. `None` = no price is known.
+    /// USD for one answer: the charge that the provider states, otherwise the price of `usage` and `extras` for `model`
+    /// on the service tier that the answer stated. `None` = no price is known.
     pub fn bill(
         &self,
         model: &str,
@@ -193,9 +196,9 @@ impl PriceTable {
         self.quote(model)?.bill(usage, tier, extras)
     }
 
-    /// USD for what a request may become: by its tokens or by its pieces, whichever costs more, and the fees of the
-    /// tools that the vendor runs for it. It may get the tier that it asks for or the ordinary one, whichever costs
-    /// more. `None` = no price is known.
+    /// The most that a request may cost, in USD: the price of its tokens or of its units, whichever is higher, and the
+    /// fees for the tools that the vendor runs. It may be served on the tier that it requests or on the ordinary one,
+    /// so the higher price counts. `None` = no price is known.
     pub fn most(&self, model: &str, requested: &RequestedUsage<'_>) -> Option<f64> {
         let quote = self.quote(model)?;
         let (usage, extras) = (&requested.usage, &requested.extras);
@@ -206,7 +209,7 @@ impl PriceTable {
         Some(usd + quote.terms.fees().cost(&extras.tools))
     }
 
-    /// Whether speech of `model` is sold by the token rather than by the character. `None` = no price is known.
+    /// Whether speech of `model` is charged by the token rather than by the character. `None` = no price is known.
     pub fn speaks_by_token(&self, model: &str) -> Option<bool> {
         let quote = self.quote(model)?;
         Some(quote.rates.output > 0.0 && quote.units.prices().characters.is_none())
@@ -223,7 +226,7 @@ impl PriceTable {
         Some(self.quote(model)?.cost(usage, tier, region))
     }
 
-    /// The price of `model`, if one is known.
+    /// The price of `model`; `None` = none is known.
     pub fn quote(&self, model: &str) -> Option<Quote<'_>> {
         let found = match self.memo.get(model) {
             Some(found) => *found,
@@ -235,7 +238,7 @@ impl PriceTable {
         })
     }
 
-    /// Every price: the configuration's in the order of the file, then the catalogue's.
+    /// Every price: first those of the configuration in the order of the file, then those of the catalogue.
     pub fn list(&self) -> impl Iterator<Item = Quote<'_>> {
         let built_in = catalog::priced().map(quote);
         let overrides = self.overrides.iter().filter_map(|entry| entry.quote(None));
@@ -247,7 +250,7 @@ impl PriceTable {
         let found = self
             .over(model, built_in)
             .or_else(|| built_in.map(Found::BuiltIn));
-        // Clients name models: without bounds, one of them could fill the memory.
+        // Clients choose the names of models: without a limit, a client could fill the memory.
         if model.len() <= MAX_MEMO_NAME && self.memoised.fetch_add(1, Ordering::Relaxed) < MAX_MEMO
         {
             self.memo.insert(model.into(), found);
@@ -255,7 +258,7 @@ impl PriceTable {
         found
     }
 
-    /// The first entry of the configuration that matches the name as it was asked for, or the catalogue's id for it.
+    /// The first entry of the configuration that matches the requested name or its id in the catalogue.
     fn over(&self, model: &str, built_in: Option<Priced>) -> Option<Found> {
         let position = self.overrides.iter().position(|entry| {
             let glob = &entry.price.model;
@@ -294,8 +297,8 @@ impl Override {
         }
     }
 
-    /// The price for models that have a price in the catalogue, or for one that has none there. `None` = what its currency is worth
-    /// is not known.
+    /// The price for models whose price in the catalogue is `known`, if they have one there.
+    /// `None` = the exchange rate of the entry's currency is not known.
     fn quote(&self, known: Option<&'static catalog::Price>) -> Option<Quote<'_>> {
         self.price.is_known.then(|| Quote {
             model: self.price.model.pattern(),
@@ -346,13 +349,13 @@ fn quote<'a>(priced: Priced) -> Quote<'a> {
     }
 }
 
-/// The source of an entry that names none.
+/// The source of an entry that states none.
 const CONFIGURED: &str = "configuration";
 
-/// The longest name remembered. Real ones stay under 64 bytes.
+/// The longest name that is remembered. Real names have fewer than 64 bytes.
 const MAX_MEMO_NAME: usize = 128;
 
-/// How many names are remembered. Real deployments serve tens of models.
+/// The number of names that are remembered. Real deployments serve tens of models.
 const MAX_MEMO: usize = 4096;
 
 #[cfg(test)]
@@ -426,7 +429,7 @@ mod tests {
             None,
             0.007_15,
         );
-        // One more token of cache: every token of the request costs five times as much.
+        // With one more cached token, every token of the request costs five times as much.
         check(
             "claude-haiku-5-5",
             usage(50_000, 40_001, 10_000, 0, 1000),
@@ -530,7 +533,7 @@ mod tests {
         };
         check(bill("a model without a price", &used, None, stated), 7e-9);
         assert_eq!(bill("a model without a price", &used, None, fast), None);
-        // Gemini's flex and priority, and 400 tokens of sound at 1.00 instead of 0.30.
+        // Gemini's flex and priority tiers, and 400 tokens of audio at 1.00 instead of 0.30.
         let sound = Extras {
             media: Media {
                 audio_input: 400,
@@ -685,7 +688,7 @@ mod tests {
         assert!((in_us - 4.4).abs() < 1e-9);
         let long_output = usage(200_001, 0, 0, 0, 1_000_000);
         let paid = prices.cost("gemini-2.5-pro", &long_output, None);
-        // 200001×5 + 1000000×15: the threshold's ratios, two and one and a half, are those of the table.
+        // 200001×5 + 1000000×15: the ratios of the threshold, two and one and a half, are those of the table.
         assert!((paid.expect("a price") - 16.000_005).abs() < 1e-9);
         assert_eq!(cost("mine", Some("flex"), Some("us")), Some(10.0));
     }
@@ -733,7 +736,8 @@ mod tests {
             near(cost(model, &short, None, None), 0.01);
             near(cost(model, &short, Some("FLEX"), None), 0.0025);
             near(cost(model, &short, None, Some("mars")), 0.03);
-            // Twice the input, so twice the cache that is read; an hour's cache as it says.
+            // The threshold doubles the input price, so it doubles the price of cache reads; that of one-hour writes is
+            // stated.
             let long = usage(0, 1_000, 0, 1, 0);
             near(cost(model, &long, None, None), (2_000.0 + 50.0) / 1e6);
             assert_eq!(
@@ -741,7 +745,7 @@ mod tests {
                 Some("a contract")
             );
         }
-        // What the entry does not name, the row goes on to decide.
+        // Terms that the entry does not state are those of the catalogue.
         near(cost("gpt-5", &short, Some("priority"), Some("us")), 0.022);
         near(cost("mine", &short, Some("priority"), Some("us")), 0.01);
         let extras = Extras {
@@ -794,7 +798,7 @@ mod tests {
             maps: 2,
             ..Tools::default()
         };
-        // Of the generation of 2 a prompt is paid for, from then on every query.
+        // Gemini 2 charges per grounded prompt, later generations per query.
         assert!((bill("gemini-2.5-flash", grounded) - 0.06).abs() < 1e-9);
         assert!((bill("gemini-3.5-flash", grounded) - 0.07).abs() < 1e-9);
         let preview = Tools {
@@ -887,7 +891,7 @@ mod tests {
                 "",
                 0.021,
             ),
-            // What is sold by the token is not paid for twice.
+            // Usage that is charged by the token is not charged by the unit as well.
             (
                 "gpt-image-1",
                 of([1, 0, 0, 0], 1_000),
@@ -912,7 +916,7 @@ mod tests {
                 "",
                 0.006,
             ),
-            // Tokens that cost nothing do not hide what is sold by the piece.
+            // Tokens that are free do not suppress the charge by the unit.
             (
                 "whisper-1",
                 of([0, 60_000, 0, 0], 1_000),
@@ -921,25 +925,25 @@ mod tests {
                 "",
                 0.006,
             ),
-            // An entry says it otherwise.
+            // An entry of the configuration overrides the price.
             ("rerank-v3.5", of([0, 0, 0, 500], 70), None, "", "", 2.0),
         ] {
             let paid = bill(model, usage, tier, quality, size).expect("a price");
             assert!((paid - usd).abs() < 1e-12, "{model} {usage:?}: {paid}");
         }
-        // Known by the token, and never silently free by the piece.
+        // A unit without a price is not silently free, even if the model has other prices.
         let spoken = of([0, 0, 1_000, 0], 0);
         assert_eq!(bill("gpt-5", spoken, None, "", ""), None);
         assert_eq!(bill("whisper-1", spoken, None, "", ""), None);
         assert_eq!(bill("gpt-5", Usage::default(), None, "", ""), Some(0.0));
-        // Before it is known how it will be stated, the dearer counts.
+        // Before it is known which usage the answer will state, the higher price counts.
         let requested = RequestedUsage {
             usage: of([1, 0, 0, 0], 10),
             ..RequestedUsage::default()
         };
         assert_eq!(prices.most("gpt-image-1", &requested), Some(0.042));
         assert_eq!(prices.most("gpt-5", &requested), Some(12.5e-6));
-        // A tier that is asked for may be refused: the ordinary price counts where it is higher.
+        // The vendor may not grant the requested tier: the ordinary price counts if it is higher.
         let on = |tier| RequestedUsage {
             tier: Some(tier),
             ..requested
@@ -968,7 +972,7 @@ mod tests {
         };
         let prices = PriceTable::new(&[unknown, price("gpt-*", 3.0, 4.0)]);
         let one = usage(1_000_000, 0, 0, 0, 0);
-        // Neither the next entry nor the built-in table stands in: both would be another price.
+        // Neither the next entry nor the built-in table is used instead: both would state another price.
         assert_eq!(prices.cost("gpt-5", &one, None), None);
         assert_eq!(prices.cost("gpt-5-mini", &one, None), Some(3.0));
         assert_eq!(

@@ -1,17 +1,17 @@
-//! What thresholds of the prompt's length and service tiers do to the rates of a model.
+//! How thresholds of the prompt's length and service tiers change the rates of a model.
 use crate::catalog::{Long, MediaRates, Rates};
 use crate::config::{LongPrice, MediaPrices, OwnPrices, TierPrice};
 
-/// What longer prompts cost, by rising thresholds.
+/// The rates of longer prompts, by ascending threshold.
 #[derive(Clone, Copy, Debug)]
 pub struct Thresholds<'a> {
     list: &'a [Long],
-    /// The rates beside which they stand, and those to which they are applied instead.
+    /// The ordinary rates to which the list refers, and the ordinary rates to which it is scaled.
     scaled: Option<(&'a Rates, &'a Rates)>,
 }
 
 impl<'a> Thresholds<'a> {
-    /// As they stand.
+    /// Thresholds whose rates apply unchanged.
     pub(super) const fn of(list: &'a [Long]) -> Self {
         Self { list, scaled: None }
     }
@@ -24,13 +24,13 @@ impl<'a> Thresholds<'a> {
         }
     }
 
-    /// What a prompt of this length costs, if it is a long one: by the highest threshold that it is above.
+    /// The rates for a prompt of this length: those of the highest threshold that it exceeds; `None` = it exceeds none.
     pub fn at(self, prompt: u64) -> Option<Long> {
         let long = self.list.iter().rfind(|long| prompt > long.above)?;
         Some(self.applied(long))
     }
 
-    /// All of them.
+    /// All thresholds.
     pub fn all(self) -> impl Iterator<Item = Long> {
         self.list.iter().map(move |long| self.applied(long))
     }
@@ -41,11 +41,11 @@ impl<'a> Thresholds<'a> {
     }
 }
 
-/// How long a prompt is, as far as it is known.
+/// The length of a prompt, as far as it is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Length {
     Tokens(u64),
-    /// Above the first threshold, wherever that is.
+    /// Above the first threshold; the exact length is unknown.
     Long,
 }
 
@@ -71,21 +71,21 @@ enum Worth {
     Rates(Box<TierRates>),
 }
 
-/// Prices of a tier that are no one factor of the ordinary ones.
+/// The prices of a tier that is not a single factor on the ordinary prices.
 #[derive(Debug)]
 pub(super) struct TierRates {
-    /// Of the input: what is sold by the piece costs so much of its ordinary price.
+    /// The ratio of the tier's input price to the ordinary one. It applies to the prices of units other than tokens.
     factor: f64,
     /// US dollars per million tokens.
     pub rates: Rates,
-    /// US dollars per million tokens of sound and pictures; `None` = in the ratio to text that the ordinary price has.
+    /// US dollars per million tokens of audio and images; `None` = in the same ratio to text as the ordinary prices.
     pub media: MediaPrices,
-    /// `None` = at the ordinary thresholds, in their ratio.
+    /// `None` = the ordinary thresholds, scaled to these rates.
     pub long: Option<Vec<Long>>,
 }
 
 impl Tier {
-    /// As an entry says it, beside its ordinary rates.
+    /// The tier in an entry of the configuration; `ordinary` are the rates of that entry.
     pub(super) fn of_entry((name, price): &(String, TierPrice), ordinary: &Rates) -> Self {
         let worth = match price {
             TierPrice::Factor(factor) => Worth::Factor(*factor),
@@ -110,7 +110,7 @@ impl Tier {
         }
     }
 
-    /// Its own prices, if it has any.
+    /// The tier's own prices, if it has any.
     pub(super) fn rates(&self) -> Option<&TierRates> {
         match &self.worth {
             Worth::Factor(_) => None,
@@ -145,12 +145,12 @@ impl TierRates {
     }
 }
 
-/// As an entry says them, beside its ordinary rates.
+/// The thresholds in an entry; `ordinary` are the rates of that entry.
 pub(super) fn longs(longs: &[LongPrice], ordinary: &Rates) -> Vec<Long> {
     longs.iter().map(|entry| long(entry, ordinary)).collect()
 }
 
-/// As an entry says it, beside its ordinary rates.
+/// A threshold in an entry; prices that it does not state keep their ordinary ratio to the input price.
 pub(super) fn long(entry: &LongPrice, ordinary: &Rates) -> Long {
     let factor = if ordinary.input > 0.0 {
         entry.input / ordinary.input
@@ -172,7 +172,7 @@ pub(super) fn long(entry: &LongPrice, ordinary: &Rates) -> Long {
 }
 
 impl From<&MediaPrices> for MediaRates {
-    /// As an entry of the configuration says them.
+    /// The prices in an entry of the configuration.
     fn from(said: &MediaPrices) -> Self {
         Self {
             audio_input: said.audio_input,
@@ -183,21 +183,21 @@ impl From<&MediaPrices> for MediaRates {
     }
 }
 
-/// What the tokens of one request cost.
+/// The prices of the tokens of one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Paid {
     /// US dollars per million tokens.
     pub rates: Rates,
-    /// What is no text.
+    /// US dollars per million tokens of audio and images.
     pub media: MediaRates,
-    /// All of that costs so much of it.
+    /// The factor by which all these prices are multiplied.
     pub factor: f64,
-    /// What is read from a cache costs so much more of its price.
+    /// The part of the price of cache reads that is charged in addition to `factor`.
     pub cache_beyond: f64,
 }
 
 impl Paid {
-    /// By kind of token.
+    /// The rates by kind of token, with the factors applied.
     pub(super) fn rates(&self) -> Rates {
         let rates = self.rates.times(self.factor);
         Rates {
@@ -206,7 +206,7 @@ impl Paid {
         }
     }
 
-    /// By kind of token that is no text.
+    /// The rates of audio and images, with the factor applied.
     pub(super) fn media(&self) -> MediaRates {
         self.media.times(self.factor)
     }

@@ -1,4 +1,4 @@
-//! What is sold by something else than tokens: the catalogue's prices, and before them those of an entry of the configuration.
+//! The prices of units other than tokens: those of the catalogue, overridden by those of an entry of the configuration.
 use crate::catalog::UnitRates;
 use crate::config::UnitPrices;
 use crate::protocol::hub::units::{Picture, Units, Word};
@@ -15,7 +15,7 @@ impl<'a> UnitQuote<'a> {
         Self { table, own }
     }
 
-    /// USD for so many. `None` = there is some of which no price is known.
+    /// USD for these units. `None` = some of them have no known price.
     pub fn cost(&self, units: &Units, picture: &Picture) -> Option<f64> {
         let all = self.prices();
         let of = |count: u64, price: Option<f64>, each: f64| match count {
@@ -31,7 +31,7 @@ impl<'a> UnitQuote<'a> {
         )
     }
 
-    /// As an entry of the configuration would say them.
+    /// All prices, in the form of an entry of the configuration.
     pub fn prices(&self) -> UnitPrices {
         let own = self.own.cloned().unwrap_or_default();
         let images = self.table.images.iter();
@@ -60,7 +60,7 @@ impl<'a> UnitQuote<'a> {
         }
     }
 
-    /// What is known of that of which `listed` speaks.
+    /// The known prices of the units for which `listed` has prices. Prices of videos by size are left out.
     pub(super) fn spoken_of(&self, listed: &UnitPrices) -> UnitPrices {
         let known = self.prices();
         let of = |said: Option<f64>, known: Option<f64>| said.and(known);
@@ -83,7 +83,8 @@ impl<'a> UnitQuote<'a> {
         }
     }
 
-    /// USD for one such picture: of its quality and size, of its size, of its quality, or of any.
+    /// USD for one such image: the price of its quality and size, else of its size, else of its quality, else of any
+    /// image.
     fn image(&self, picture: &Picture) -> Option<f64> {
         let (quality, size) = (picture.quality.as_str(), picture.size.as_str());
         let both = format!("{quality} {size}");
@@ -97,7 +98,7 @@ impl<'a> UnitQuote<'a> {
         found.or_else(|| own.map_or(self.table.image, |own| own.image))
     }
 
-    /// USD for a second of such a video: of its size, or of any.
+    /// USD per second of such a video: the price of its size, else of any video.
     fn video(&self, picture: &Picture) -> Option<f64> {
         let size = picture.size.as_str();
         match self.own.filter(|own| own.sells_videos()) {
@@ -193,7 +194,7 @@ mod tests {
             searches: 500,
             video_ms: 0,
         };
-        // The table's prices by quality are of another picture.
+        // The entry's price for any image also replaces the table's prices by quality.
         let cost = quote.cost(&all, &picture("hd", "")).expect("a price");
         assert!((cost - (1.0 + 0.005 + 15.0 + 1.0)).abs() < 1e-12, "{cost}");
         assert!(quote.prices().images.is_empty());

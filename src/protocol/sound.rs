@@ -1,6 +1,7 @@
-//! How long a sound is, by what its container says: enough to know what its transcript will cost, or what it cost to be spoken.
+//! The duration of audio, as its container tells it. It determines what a transcription will cost, or what generated
+//! speech cost.
 //!
-//! WAV, FLAC, Ogg (Opus, Vorbis), MP3, AAC (ADTS), AMR, MP4 (M4A), WebM and Matroska are read.
+//! Supported containers: WAV, FLAC, Ogg (Opus, Vorbis), MP3, AAC (ADTS), AMR, MP4 (M4A), WebM and Matroska.
 use memchr::memmem;
 
 mod flac;
@@ -10,7 +11,7 @@ mod spoken;
 
 pub use spoken::Spoken;
 
-/// Milliseconds. `None` = its container is another one, or does not say.
+/// The duration in milliseconds. `None` = the container is not supported, or it does not tell a plausible duration.
 pub fn length(file: &[u8]) -> Option<u64> {
     let length = match file {
         [b'R', b'I', b'F', b'F', ..] => wav(file, file.len() as u64),
@@ -24,7 +25,7 @@ pub fn length(file: &[u8]) -> Option<u64> {
     length.filter(|millis| *millis <= LONGEST)
 }
 
-/// The bytes of data by the bytes of a second, of a file of so many bytes that begins so.
+/// The size of the data divided by the byte rate. The whole file has `bytes` bytes; `file` may be only its beginning.
 fn wav(file: &[u8], bytes: u64) -> Option<u64> {
     let mut at = 12;
     let mut rate = None;
@@ -34,17 +35,19 @@ fn wav(file: &[u8], bytes: u64) -> Option<u64> {
         if name == b"fmt " {
             rate = little(file, at + 16, 4);
         } else if name == b"data" {
-            // Who streams writes no size, or the largest.
+            // A program that writes to a pipe does not know the size, and sets it to the maximum or to 0.
             let there = bytes.saturating_sub(at as u64 + 8);
-            return ratio(size.min(there), rate?);
+            let size = if size == 0 { there } else { size.min(there) };
+            return ratio(size, rate?);
         }
-        // A chunk begins at an even place.
+        // Chunks are aligned to even offsets.
         let next = usize::try_from(size + (size & 1)).ok()?;
         at = at.checked_add(8)?.checked_add(next)?;
     }
 }
 
-/// The last place of its only stream, by the rate of its codec, of what begins and ends so.
+/// The last granule position of the only stream, divided by the sample rate of its codec. `head` and `tail` are the
+/// beginning and the end of the file.
 fn ogg(head: &[u8], tail: &[u8]) -> Option<u64> {
     let head = head.get(..head.len().min(256))?;
     let (rate, skipped) = if let Some(at) = memmem::find(head, b"OpusHead") {
@@ -53,13 +56,13 @@ fn ogg(head: &[u8], tail: &[u8]) -> Option<u64> {
         let at = memmem::find(head, b"\x01vorbis")?;
         (little(head, at + 12, 4)?, 0)
     };
-    // A page on which nothing ends has no place, and one that was cut off may have none yet.
+    // A page on which no packet ends has no position (all bits are set), and a page that was cut off may lack it.
     let mut places = memmem::rfind_iter(tail, b"OggS").filter_map(|at| little(tail, at + 6, 8));
     let samples = places.find(|place| *place < u64::MAX)?;
     ratio(samples.saturating_sub(skipped), rate)
 }
 
-/// As the header of the film says.
+/// The duration in the movie header (`mvhd`).
 fn mp4(file: &[u8]) -> Option<u64> {
     let at = memmem::find(file, b"mvhd")? + 4;
     let (scale, duration) = match file.get(at)? {
@@ -69,7 +72,7 @@ fn mp4(file: &[u8]) -> Option<u64> {
     ratio(duration, scale).filter(|_| duration > 0)
 }
 
-/// Milliseconds of so many at so many a second.
+/// The milliseconds of `count` units at `a_second` units per second.
 fn ratio(count: u64, a_second: u64) -> Option<u64> {
     count.checked_mul(1_000)?.checked_div(a_second)
 }
@@ -93,7 +96,7 @@ fn big(file: &[u8], at: usize, bytes: usize) -> Option<u64> {
     )
 }
 
-/// A week: what says more is wrong.
+/// A week, in milliseconds. A longer duration is taken for an error.
 const LONGEST: u64 = 7 * 24 * 3_600_000;
 
 #[cfg(test)]
@@ -116,11 +119,10 @@ mod tests {
     fn each_container_says_its_length() {
         let wav = wav_of(48_000, 32_000, 48_000);
         assert_eq!(length(&wav), Some(1_500));
-        assert_eq!(
-            length(&wav_of(48_000, 32_000, u32::MAX)),
-            Some(1_500),
-            "streamed"
-        );
+        for streamed in [u32::MAX, 0x7fff_ffff, 0] {
+            assert_eq!(length(&wav_of(48_000, 32_000, streamed)), Some(1_500));
+        }
+        assert_eq!(length(&wav_of(0, 32_000, 0)), Some(0));
         assert_eq!(length(&wav_of(48_000, 0, 48_000)), None);
 
         let mut flac = b"fLaC\0\0\0\x22".to_vec();
@@ -149,7 +151,7 @@ mod tests {
         mp4.extend_from_slice(&61_500_u32.to_be_bytes());
         assert_eq!(length(&mp4), Some(61_500));
 
-        // 128 kilobits a second, behind a tag of 20 bytes.
+        // 128 kbit/s, after an ID3 tag of 20 bytes.
         let mut mp3 = b"ID3\x04\0\0\0\0\0\x14".to_vec();
         mp3.resize(30, 0);
         mp3.extend_from_slice(&[0xff, 0xfb, 0x90, 0x00]);
@@ -186,7 +188,7 @@ mod tests {
         assert_eq!(length(&mp4), None);
     }
 
-    /// Files of three and a half seconds as real programs make them; an encoder adds some at the end.
+    /// Files of three and a half seconds, written by real programs. An encoder adds some audio at the end.
     #[test]
     fn real_files_are_as_long_as_they_are() {
         let files: [(&str, &[u8], u64); 7] = [
@@ -243,7 +245,7 @@ mod tests {
             proptest::prop_assert!(length(&file).is_none_or(|millis| millis <= LONGEST));
         }
 
-        /// Of a real file whose bytes were changed, too.
+        /// The same holds for real files with changed bytes.
         #[test]
         fn no_broken_file_is_too_much(which in 0..5usize, changes in proptest::collection::vec((0..4_000usize, proptest::num::u8::ANY), 1..20)) {
             let files: [&[u8]; 5] = [

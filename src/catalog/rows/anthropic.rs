@@ -1,6 +1,7 @@
-//! Claude.
+//! Anthropic's Claude models.
 //!
-//! Its cache writes live five minutes and one hour. Sources of what is cached at all: Anthropic's guide to prompt caching.
+//! Cache writes live five minutes or one hour. The source of the smallest size of a cached prompt is Anthropic's guide
+//! to prompt caching.
 use super::LOW_TO_HIGH;
 use crate::catalog::counting::{Counting, Pictures};
 use crate::catalog::price::{by_token, rates};
@@ -12,9 +13,9 @@ use crate::protocol::models::{Capabilities, Modes, Reasoning, Sampling, Traits};
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    // A Claude without a row of its own is one of the newest generation.
+    // A Claude model without a row of its own counts as one of the newest generation.
     row(&["claude-"], GUIDES).accepts(CLAUDE_5).counts(COUNTS_4_7),
-    // The same, and cached from fewer tokens.
+    // The same, but shorter prompts are cached.
     row(&["claude-fable", "claude-haiku-5"], GUIDES).accepts(cached_from(512, CLAUDE_5)),
     row(&["claude-fable-5-2"], SECOND_HAND).accepts(cached_from(512, CLAUDE_UNFORCED)).costs(by_token(rates(8.0, 10.0, 16.0, 0.2, 40.0), &REGIONAL)),
     row(&["claude-mythos-5-2"], ASSUMED).accepts(CLAUDE_UNFORCED).costs(by_token(rates(10.0, 12.5, 20.0, 0.25, 50.0), &REGIONAL)),
@@ -34,7 +35,7 @@ pub(super) const ROWS: &[Row] = &[
     row(&["claude-sonnet-4-6"], PRICING).accepts(CLAUDE_4_6).costs(by_token(rates(3.0, 3.75, 6.0, 0.3, 15.0), &REGIONAL)),
     row(&["claude-sonnet-4-5"], PRICING).accepts(CLAUDE_4_5).costs(by_token(rates(3.0, 3.75, 6.0, 0.3, 15.0), &TERMS)),
     row(&["claude-haiku-5-5"], PRICING).accepts(CLAUDE_HAIKU_5_5).costs(by_token(rates(0.1, 0.125, 0.2, 0.01, 0.5), &REGIONAL).above(100_000, rates(0.5, 0.625, 1.0, 0.05, 2.5))),
-    // No longer sold by Anthropic itself, or soon so; clients still ask for them.
+    // Anthropic itself no longer sells these models, or soon will not. Clients still request them.
     row(&["claude-opus-4-1", "claude-opus-4-0", "claude-opus-4"], PRICING).accepts(CLAUDE_OPUS_4).counts(COUNTS).costs(by_token(rates(15.0, 18.75, 30.0, 1.5, 75.0), &TERMS)),
     row(&["claude-3-opus"], PRICING).accepts(not_reasoning(4_096)).costs(by_token(rates(15.0, 18.75, 30.0, 1.5, 75.0), &TERMS)),
     row(&["claude-sonnet-4-0", "claude-sonnet-4"], PRICING).accepts(CLAUDE_OLD).counts(COUNTS).costs(by_token(rates(3.0, 3.75, 6.0, 0.3, 15.0), &TERMS)),
@@ -51,9 +52,9 @@ pub(super) const ROWS: &[Row] = &[
     row(&["claude-2"], GUIDES).accepts(not_reasoning(4_096)).counts(COUNTS),
 ];
 
-// What they accept.
+// What the models accept.
 
-/// Claude before 4.5: a budget or nothing, everything else allowed.
+/// Claude before 4.5: reasoning has a budget or is off; sampling parameters are accepted only without reasoning.
 const CLAUDE_OLD: Capabilities = Capabilities {
     context: 200_000,
     max_output: 64_000,
@@ -69,7 +70,7 @@ const CLAUDE_OLD: Capabilities = Capabilities {
     ..Capabilities::PLAIN
 };
 
-/// Claude before 3.7.
+/// Claude before 3.7, which does not reason.
 const fn not_reasoning(max_output: u64) -> Capabilities {
     Capabilities {
         max_output,
@@ -111,7 +112,7 @@ const CLAUDE_4_6: Capabilities = Capabilities {
     ..CLAUDE_4_5
 };
 
-/// Claude from 4.7 on: no sampling parameters, no budgets, reasoning hidden unless asked for.
+/// Claude from 4.7 on: no sampling parameters, no reasoning budgets, and reasoning is hidden unless it is requested.
 const CLAUDE_4_7: Capabilities = Capabilities {
     sampling: Sampling::Refused,
     reasoning: Reasoning {
@@ -142,7 +143,7 @@ const CLAUDE_OPUS_5: Capabilities = Capabilities {
     ..CLAUDE_5
 };
 
-/// Always reasons.
+/// Reasoning cannot be switched off.
 const CLAUDE_MYTHOS: Capabilities = Capabilities {
     reasoning: Reasoning {
         modes: Modes::ADAPTIVE,
@@ -152,7 +153,7 @@ const CLAUDE_MYTHOS: Capabilities = Capabilities {
     ..CLAUDE_5
 };
 
-/// Always reasons, and refuses to be forced to a tool.
+/// Reasoning cannot be switched off, and a tool call cannot be forced.
 const CLAUDE_UNFORCED: Capabilities = Capabilities {
     traits: CLAUDE_MYTHOS.traits.without(Traits::FORCED_TOOLS),
     ..CLAUDE_MYTHOS
@@ -177,7 +178,7 @@ const CLAUDE_HAIKU_5_5: Capabilities = Capabilities {
     ..CLAUDE_5
 };
 
-/// The same, where another number of tokens is the least that is cached.
+/// The same capabilities, but only prompts of at least `tokens` tokens are cached.
 const fn cached_from(tokens: u64, others: Capabilities) -> Capabilities {
     Capabilities {
         cached_from: tokens,
@@ -185,10 +186,10 @@ const fn cached_from(tokens: u64, others: Capabilities) -> Capabilities {
     }
 }
 
-/// More stop strings than anybody sends.
+/// A limit on stop strings that no request reaches.
 const MANY: usize = 8_191;
 
-// How they count.
+// How the models count tokens.
 
 const COUNTS: Counting = Counting {
     prose: 1.20 * SAFETY,
@@ -207,7 +208,7 @@ const COUNTS: Counting = Counting {
     reasoning: 2.5,
 };
 
-/// From 4.7 on: another vocabulary, and pictures twice as sharp.
+/// From 4.7 on: another tokenizer, and images are shrunk to a larger size.
 const COUNTS_4_7: Counting = Counting {
     prose: 1.30 * COUNTS.prose,
     code: 1.30 * COUNTS.code,
@@ -228,13 +229,14 @@ const fn counts_with(tools: (u64, u64)) -> Counting {
     }
 }
 
-/// An estimate that is too low lets a session run into its window; one that is too high compacts a little early.
+/// A safety margin. If an estimate is too low, a session overruns its context window; if it is too high, the session is
+/// compacted a little early.
 const SAFETY: f64 = 1.03;
 
-// What is billed beside tokens.
+// What the vendor charges besides tokens.
 
-/// Half for batches, double for fast mode; `priority` is bought by contract, at no price per token. platform.claude.com, web search
-/// tool: 10 USD per 1,000 searches; code beside it is free.
+/// Batches cost half and fast mode double; `priority` is bought by contract, at no price per token. Web searches cost
+/// 10 USD per 1,000, and code execution that is used with them is free. Source: platform.claude.com, web search tool.
 const TERMS: Terms = Terms {
     tiers: &[("batch", 0.5), ("fast", 2.0)],
     tools: Fees {
@@ -250,7 +252,7 @@ const REGIONAL: Terms = Terms {
     ..TERMS
 };
 
-// Who says so.
+// The sources.
 
 const PRICING: Source = Source {
     text: "platform.claude.com pricing, 2026-08 to 2026-11",

@@ -1,8 +1,8 @@
-//! Claude as Bedrock sells it, by its names there.
+//! Claude models on Bedrock, by their names there.
 //!
-//! From Claude 4.5 on an inference profile of one region (`us.`, `eu.`, `apac.`, `au.`, `jp.`) costs a tenth more than the global one, and
-//! `us-gov.` a fifth. Sonnet 4 and 4.5 have a threshold that Anthropic itself no longer has. The date of a release and the
-//! version of its host (`-20250929-v1:0`) are taken away by the rules of the names.
+//! From Claude 4.5 on, an inference profile of one region (`us.`, `eu.`, `apac.`, `au.`, `jp.`) costs a tenth more than
+//! the global one, and `us-gov.` a fifth more. Sonnet 4 and 4.5 have a threshold for long prompts that Anthropic itself
+//! no longer has. The rules for names remove the release date and Bedrock's version (`-20250929-v1:0`).
 use crate::catalog::price::{by_token, rates};
 use crate::catalog::row::{Row, Source, row};
 use crate::catalog::terms::Terms;

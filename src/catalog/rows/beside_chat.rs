@@ -1,4 +1,4 @@
-//! What is sold beside conversations: sound, pictures, vectors, order among documents.
+//! Models for tasks other than conversations: audio, images, embeddings, reranking.
 use super::{gemini, openai, others};
 use crate::catalog::price::{MediaRates, by_piece, by_token, uncached_writes};
 use crate::catalog::row::{Row, Source, row};
@@ -7,7 +7,7 @@ use crate::catalog::units::UnitRates;
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    // OpenAI: sound, pictures, vectors.
+    // OpenAI: audio, images, embeddings.
     row(&["gpt-audio", "gpt-audio-1.5"], openai::PRICING).costs(by_token(uncached_writes(2.5, 2.5, 10.0), &Terms::NONE).media(MediaRates::audio(32.0, 64.0))),
     row(&["gpt-audio-mini"], openai::PRICING).costs(by_token(uncached_writes(0.6, 0.6, 2.4), &Terms::NONE).media(MediaRates::audio(10.0, 20.0))),
     row(&["gpt-4o-audio-preview"], openai::PRICING).costs(by_token(uncached_writes(2.5, 2.5, 10.0), &Terms::NONE).media(MediaRates::audio(40.0, 80.0))),
@@ -18,11 +18,12 @@ pub(super) const ROWS: &[Row] = &[
     row(&["gpt-transcribe"], openai::PRICING).costs(by_piece(UnitRates::audio_minute(0.0045), &Terms::NONE)),
     row(&["tts-1", "tts-1-1106"], openai::PRICING).costs(by_piece(UnitRates::characters(15.0), &Terms::NONE)),
     row(&["tts-1-hd", "tts-1-hd-1106"], openai::PRICING).costs(by_piece(UnitRates::characters(30.0), &Terms::NONE)),
-    // The map also has 10 for text that is written, which this model never does: all of its output is sound.
+    // The source also has a price of 10 for text output, but all output of this model is audio.
     row(&["gpt-4o-mini-tts"], openai::PRICING).costs(by_token(uncached_writes(0.6, 0.6, 12.0), &Terms::NONE)),
     row(&["dall-e-3"], RETIRED).costs(by_piece(UnitRates::image(0.04, &[("hd", 0.08), ("1024x1792", 0.08), ("1792x1024", 0.08), ("hd 1024x1792", 0.12), ("hd 1792x1024", 0.12)]), &Terms::NONE)),
     row(&["dall-e-2"], RETIRED).costs(by_piece(UnitRates::image(0.02, &[("512x512", 0.018), ("256x256", 0.016)]), &Terms::NONE)),
-    // Where a server states no tokens: a picture of which nothing is known counts as one of medium quality.
+    // The prices per image apply if a server states no tokens. An image of unknown quality counts as one of medium
+    // quality.
     row(&["gpt-image-1"], openai::PRICING).costs(by_token(uncached_writes(5.0, 1.25, 40.0), &BATCH).media(MediaRates::seen(10.0, 40.0)).units(UnitRates::image(0.042, &[("low", 0.011), ("high", 0.167), ("low 1024x1536", 0.016), ("low 1536x1024", 0.016), ("medium 1024x1536", 0.063), ("medium 1536x1024", 0.063), ("high 1024x1536", 0.25), ("high 1536x1024", 0.25)]))),
     row(&["gpt-image-1-mini"], openai::PRICING).costs(by_token(uncached_writes(2.0, 0.2, 8.0), &BATCH).media(MediaRates::seen(2.5, 8.0)).units(UnitRates::image(0.011, &[("low", 0.005), ("low 1024x1536", 0.006), ("low 1536x1024", 0.006), ("medium 1024x1536", 0.015), ("medium 1536x1024", 0.015)]))),
     row(&["gpt-image-1.5"], openai::PRICING).costs(by_token(uncached_writes(5.0, 1.25, 32.0), &BATCH).media(MediaRates::seen(8.0, 32.0)).units(UnitRates::image(0.034, &[("low", 0.009), ("high", 0.133), ("low 1024x1536", 0.013), ("low 1536x1024", 0.013), ("medium 1024x1536", 0.05), ("medium 1536x1024", 0.05), ("high 1024x1536", 0.2), ("high 1536x1024", 0.2)]))),
@@ -30,17 +31,17 @@ pub(super) const ROWS: &[Row] = &[
     row(&["text-embedding-3-large"], openai::PRICING).costs(by_token(uncached_writes(0.13, 0.13, 0.0), &BATCH)),
     row(&["text-embedding-ada-002"], openai::PRICING).costs(by_token(uncached_writes(0.1, 0.1, 0.0), &Terms::NONE)),
     row(&["omni-moderation-latest", "omni-moderation"], openai::PRICING).costs(by_token(uncached_writes(0.0, 0.0, 0.0), &Terms::NONE)),
-    // Google: pictures by the piece.
+    // Google: images, charged per image.
     row(&["imagen-3.0-generate-001"], gemini::PRICING).costs(by_piece(UnitRates::image(0.04, &[]), &Terms::NONE)),
     row(&["imagen-3.0-fast-generate-001"], gemini::PRICING).costs(by_piece(UnitRates::image(0.02, &[]), &Terms::NONE)),
     row(&["imagen-3.0-generate-002"], RETIRED).costs(by_piece(UnitRates::image(0.03, &[]), &Terms::NONE)),
     row(&["imagen-4.0-generate-001"], RETIRED).costs(by_piece(UnitRates::image(0.04, &[]), &Terms::NONE)),
     row(&["imagen-4.0-fast-generate-001"], RETIRED).costs(by_piece(UnitRates::image(0.02, &[]), &Terms::NONE)),
     row(&["imagen-4.0-ultra-generate-001"], RETIRED).costs(by_piece(UnitRates::image(0.06, &[]), &Terms::NONE)),
-    // OpenAI's videos, by the second.
+    // OpenAI's videos, charged per second.
     row(&["sora-2"], openai::PRICING).costs(by_piece(UnitRates::video_second(0.1, &[]), &Terms::NONE)),
     row(&["sora-2-pro"], openai::PRICING).costs(by_piece(UnitRates::video_second(0.3, &[("1024x1792", 0.5), ("1792x1024", 0.5)]), &Terms::NONE)),
-    // Order among documents.
+    // Reranking.
     row(&["rerank-v3.5", "rerank-v4.0-fast"], others::PRICING).costs(by_piece(UnitRates::searches(2.0), &Terms::NONE)),
     row(&["rerank-v4.0-pro"], others::PRICING).costs(by_piece(UnitRates::searches(2.5), &Terms::NONE)),
     row(&["rerank-v5.0-fast"], others::PRICING).costs(by_token(uncached_writes(0.02, 0.02, 0.0), &Terms::NONE)),
@@ -48,7 +49,7 @@ pub(super) const ROWS: &[Row] = &[
     row(&["rerank-2.5", "rerank-3"], others::PRICING).costs(by_token(uncached_writes(0.05, 0.05, 0.0), &Terms::NONE)),
     row(&["rerank-2.5-lite", "rerank-3-lite"], others::PRICING).costs(by_token(uncached_writes(0.02, 0.02, 0.0), &Terms::NONE)),
     row(&["jina-reranker-v3.5", "jina-reranker-m0", "jina-reranker-v2-base-multilingual"], others::PRICING).costs(by_token(uncached_writes(0.05, 0.05, 0.0), &Terms::NONE)),
-    // Others: sound and pictures.
+    // Other vendors: audio and images.
     row(&["voxtral-mini-latest", "voxtral-mini-2602"], others::PRICING).costs(by_piece(UnitRates::audio_minute(0.003), &Terms::NONE)),
     row(&["voxtral-mini-tts-2603"], others::PRICING).costs(by_piece(UnitRates::characters(16.0), &Terms::NONE)),
     row(&["grok-imagine-image"], others::PRICING).costs(by_piece(UnitRates::image(0.02, &[]), &Terms::NONE)),
@@ -56,7 +57,7 @@ pub(super) const ROWS: &[Row] = &[
     row(&["grok-imagine-image-2.0"], others::PRICING).costs(by_piece(UnitRates::image(0.06, &[("1k", 0.04), ("2k", 0.06)]), &Terms::NONE)),
 ];
 
-/// developers.openai.com pricing: pictures and vectors in batches.
+/// Batches of images and embeddings cost half. Source: developers.openai.com pricing.
 const BATCH: Terms = Terms {
     tiers: &[("batch", 0.5)],
     ..Terms::NONE

@@ -1,4 +1,4 @@
-//! Gemini. Thoughts are billed as output.
+//! Gemini. Reasoning is charged as output.
 use super::LOW_TO_HIGH;
 use crate::catalog::counting::{Counting, Pictures};
 use crate::catalog::price::{MediaRates, by_token, uncached_writes};
@@ -41,7 +41,7 @@ pub(super) const ROWS: &[Row] = &[
     row(&["gemini-embedding-001"], PRICING).costs(by_token(uncached_writes(0.15, 0.15, 0.0), &EMBEDDING)),
 ];
 
-// What they accept.
+// What the models accept.
 
 const GEMINI_2_5: Capabilities = Capabilities {
     context: 1_048_576,
@@ -56,7 +56,7 @@ const GEMINI_2_5: Capabilities = Capabilities {
     ..Capabilities::PLAIN
 };
 
-/// Cannot switch reasoning off.
+/// Reasoning cannot be switched off.
 const GEMINI_2_5_PRO: Capabilities = Capabilities {
     reasoning: Reasoning {
         modes: Modes::BUDGET.and(Modes::ADAPTIVE),
@@ -65,7 +65,7 @@ const GEMINI_2_5_PRO: Capabilities = Capabilities {
     ..GEMINI_2_5
 };
 
-/// Levels instead of budgets.
+/// Reasoning has levels instead of budgets.
 const GEMINI_3: Capabilities = Capabilities {
     reasoning: Reasoning {
         modes: Modes::ADAPTIVE,
@@ -92,14 +92,14 @@ const GEMINI_3_1_PRO: Capabilities = Capabilities {
     ..GEMINI_3
 };
 
-/// Before 2.5.
+/// Gemini before 2.5.
 const GEMINI_OLD: Capabilities = Capabilities {
     max_output: 8_192,
     reasoning: Reasoning::NONE,
     ..GEMINI_2_5
 };
 
-// How they count.
+// How the models count tokens.
 
 const COUNTS: Counting = Counting {
     prose: 1.05,
@@ -117,10 +117,11 @@ const COUNTS_2: Counting = Counting {
     ..COUNTS
 };
 
-// What is billed beside tokens.
+// What the vendor charges besides tokens.
 
-/// ai.google.dev, flex and priority inference and the batch API: half, and one and four fifths. Grounding with Google Search and with
-/// Google Maps from Gemini 3 on: 14 USD per 1,000 queries, after those that are free.
+/// Batches and flex cost half, priority 1.8 times the price. Grounding with Google Search and with Google Maps from
+/// Gemini 3 on: 14 USD per 1,000 queries beyond the free ones. Source: ai.google.dev, flex and priority inference and
+/// the batch API.
 const TERMS: Terms = Terms {
     tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 1.8)],
     tools: Fees {
@@ -131,13 +132,13 @@ const TERMS: Terms = Terms {
     ..Terms::NONE
 };
 
-/// Models whose context caching costs the same on the cheaper tiers.
+/// The terms of models whose cache reads cost the same on the cheaper tiers.
 const DEAR_CACHE: Terms = Terms {
     dear_cache: true,
     ..TERMS
 };
 
-/// The generation of 2: 35 USD per 1,000 prompts that were grounded with Search, 25 USD with Maps, after those that are free.
+/// Gemini 2: 35 USD per 1,000 prompts that were grounded with Search, 25 USD with Maps, beyond the free ones.
 const TERMS_2: Terms = Terms {
     tools: Fees {
         web_search: 0.035,
@@ -153,7 +154,7 @@ const EMBEDDING: Terms = Terms {
     ..Terms::NONE
 };
 
-// Who says so.
+// The sources.
 
 pub(super) const PRICING: Source = Source {
     text: "LiteLLM 1.110.2 price map, citing Gemini Developer API pricing, 2026-11",

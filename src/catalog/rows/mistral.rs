@@ -1,4 +1,5 @@
-//! What Mistral's models cost. Four digits at the end are a model of their own here, not a release of the one without them.
+//! The prices of Mistral's models. A name that ends in four digits is a model of its own here, not a release of the
+//! model without them.
 use super::others::{PRICING, RETIRED};
 use crate::catalog::price::{by_token, uncached_writes};
 use crate::catalog::row::{Row, row};

@@ -1,8 +1,9 @@
-//! The rows, a file a vendor.
+//! The rows, in one file per vendor.
 //!
-//! Prices change: an entry of `prices` in the configuration overrides a row without a new release. What has none here has no price,
-//! and its requests are counted as unpriced; prices that vendors state in CNY only (SiliconFlow, BigModel's own platform) must be
-//! entered by the operator. What models accept has its sources in `docs/dialects/models.md`.
+//! Prices change: an entry of `prices` in the configuration overrides a row without a new release. A model without a
+//! price here has none, and its requests are counted as unpriced. Prices that vendors state only in CNY (SiliconFlow,
+//! BigModel's own platform) must be entered by the operator. The sources of what models accept are in
+//! `docs/dialects/models.md`.
 use super::row::Row;
 use crate::protocol::models::effort::Effort::{High, Low, Medium};
 use crate::protocol::models::effort::Efforts;
@@ -15,7 +16,7 @@ mod mistral;
 mod openai;
 mod others;
 
-/// All of them.
+/// All rows.
 pub(super) fn all() -> impl Iterator<Item = &'static Row> {
     let vendors = [
         anthropic::ROWS,

@@ -1,7 +1,7 @@
-//! OpenAI's models for conversations. What it sells beside them stands in `beside_chat.rs`.
+//! OpenAI's models for conversations. Its other models are in `beside_chat.rs`.
 //!
-//! Cache writes live thirty minutes and twelve hours. Above 272k input costs twice as much and output one and a half times, written
-//! out.
+//! Cache writes live thirty minutes or twelve hours. Above 272k, input costs twice as much and output one and a half
+//! times as much; the rows state the resulting prices.
 use super::{LOW_TO_HIGH, others};
 use crate::catalog::counting::{Counting, Pictures};
 use crate::catalog::price::{by_token, rates, uncached_writes};
@@ -24,7 +24,7 @@ pub(super) const ROWS: &[Row] = &[
     row(&["gpt-5.6-terra"], PRICING).costs(by_token(rates(2.0, 2.5, 5.0, 0.2, 12.0), &TERMS).above(272_000, rates(4.0, 5.0, 10.0, 0.4, 18.0))),
     row(&["gpt-5.6-luna"], PRICING).costs(by_token(rates(0.2, 0.25, 0.5, 0.02, 1.2), &TERMS).above(272_000, rates(0.4, 0.5, 1.0, 0.04, 1.8))),
     row(&["gpt-5.5"], PRICING).accepts(GPT_5_5).costs(by_token(uncached_writes(5.0, 0.5, 30.0), &TERMS_5_5).above(272_000, uncached_writes(10.0, 1.0, 45.0))),
-    // No discount on cache reads.
+    // Cache reads have no discount.
     row(&["gpt-5.5-pro"], PRICING).costs(by_token(uncached_writes(30.0, 30.0, 180.0), &TERMS_5_5).above(272_000, uncached_writes(60.0, 60.0, 270.0))),
     row(&["gpt-5.4-pro"], PRICING).costs(by_token(uncached_writes(30.0, 30.0, 180.0), &TERMS).above(272_000, uncached_writes(60.0, 60.0, 270.0))),
     row(&["gpt-5.2-pro"], PRICING).costs(by_token(uncached_writes(21.0, 21.0, 168.0), &TERMS)),
@@ -40,7 +40,7 @@ pub(super) const ROWS: &[Row] = &[
     row(&["gpt-5-mini"], PRICING).counts(patches(162)).costs(by_token(uncached_writes(0.25, 0.025, 2.0), &TERMS_5_MINI)),
     row(&["gpt-5.1-codex-mini"], PRICING).costs(by_token(uncached_writes(0.25, 0.025, 2.0), &TERMS)),
     row(&["gpt-5-nano"], PRICING).counts(patches(246)).costs(by_token(uncached_writes(0.05, 0.005, 0.4), &TERMS)),
-    // Its context of a million tokens is sold at one price; the rule for long prompts came with gpt-5.4.
+    // The context of a million tokens has a single price; prices for long prompts began with gpt-5.4.
     row(&["gpt-4.1"], PRICING).accepts(GPT_4_1).costs(by_token(uncached_writes(2.0, 0.5, 8.0), &TERMS_4)),
     row(&["gpt-4.1-mini"], PRICING).counts(patches(162)).costs(by_token(uncached_writes(0.4, 0.1, 1.6), &TERMS_4)),
     row(&["gpt-4.1-nano"], PRICING).counts(patches(246)).costs(by_token(uncached_writes(0.1, 0.025, 0.4), &QUICK)),
@@ -66,9 +66,9 @@ pub(super) const ROWS: &[Row] = &[
     row(&["o4-mini"], PRICING).costs(by_token(uncached_writes(1.1, 0.275, 4.4), &TERMS_O4_MINI)),
 ];
 
-// What they accept.
+// What the models accept.
 
-/// OpenAI before reasoning.
+/// OpenAI's models that do not reason.
 const GPT_4O: Capabilities = Capabilities {
     max_output: 16_384,
     ..Capabilities::PLAIN
@@ -134,7 +134,7 @@ const GPT_5_2: Capabilities = Capabilities {
     ..GPT_5_1
 };
 
-/// From here on function tools and reasoning together need Responses.
+/// From gpt-5.4 on, function tools together with reasoning need Responses.
 const GPT_5_4: Capabilities = Capabilities {
     context: 1_050_000,
     traits: Capabilities::PLAIN.traits.and(Traits::TOOLS_NEED_RESPONSES),
@@ -154,7 +154,7 @@ const GPT_5_5: Capabilities = Capabilities {
     ..GPT_5_4
 };
 
-/// Explicit cache breakpoints, effort up to `max`.
+/// Explicit cache breakpoints are accepted, and efforts up to `max`.
 const GPT_5_6: Capabilities = Capabilities {
     reasoning: Reasoning {
         efforts: Efforts::of(&[Low, Medium, High, Xhigh, Max]),
@@ -164,7 +164,7 @@ const GPT_5_6: Capabilities = Capabilities {
     ..GPT_5_5
 };
 
-/// Cannot switch reasoning off.
+/// Reasoning cannot be switched off.
 const GPT_6_ASTRA: Capabilities = Capabilities {
     reasoning: Reasoning {
         modes: Modes::NONE,
@@ -173,7 +173,7 @@ const GPT_6_ASTRA: Capabilities = Capabilities {
     ..GPT_5_6
 };
 
-// How they count.
+// How the models count tokens.
 
 const COUNTS: Counting = Counting {
     prose: 1.0,
@@ -207,10 +207,10 @@ const fn patches(hundredths: u64) -> Counting {
     }
 }
 
-// What is billed beside tokens.
+// What the vendor charges besides tokens.
 
-/// platform.openai.com pricing, built-in tools: web search 10 USD and file search 2.50 USD per 1,000 calls, a container of
-/// 1 GB 0.03 USD; the preview of web search costs the same on models that reason.
+/// Web search 10 USD and file search 2.50 USD per 1,000 calls, a container of 1 GB 0.03 USD. The preview of web search
+/// costs the same on models that reason. Source: platform.openai.com pricing, built-in tools.
 const FEES: Fees = Fees {
     web_search: 0.01,
     web_search_preview: 0.01,
@@ -219,8 +219,8 @@ const FEES: Fees = Fees {
     ..Fees::NONE
 };
 
-/// The same page: the preview of web search on models that do not reason, 25 USD per 1,000 calls. What it finds is free of
-/// charge then; the vendor's counts leave it out.
+/// The preview of web search on models that do not reason: 25 USD per 1,000 calls. The text that it finds is then free;
+/// the vendor's token counts exclude it. Source: the same page.
 const QUICK_FEES: Fees = Fees {
     web_search_preview: 0.025,
     ..FEES
@@ -239,7 +239,7 @@ const TERMS: Terms = Terms {
     dear_cache: false,
 };
 
-/// Models that do not reason, without a price of their own for priority.
+/// Models that do not reason and have no priority price of their own.
 const QUICK: Terms = Terms {
     tools: QUICK_FEES,
     ..TERMS
@@ -250,37 +250,37 @@ const TERMS_O3: Terms = Terms {
     ..TERMS
 };
 
-/// Batches alone.
+/// Only batches have a factor.
 const BATCHED: Terms = Terms {
     tiers: &[("batch", 0.5)],
     ..Terms::NONE
 };
 
-/// The generation of 4 sells priority at one and three quarters.
+/// The GPT-4 generation: priority costs 1.75 times the price.
 const TERMS_4: Terms = Terms {
     tools: QUICK_FEES,
     ..TERMS_O3
 };
 
-/// developers.openai.com pricing, priority processing: 4.25 for 2.50.
+/// Priority costs 4.25 instead of 2.50. Source: developers.openai.com pricing, priority processing.
 const TERMS_4O: Terms = Terms {
     tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 1.7)],
     ..QUICK
 };
 
-/// 0.25 for 0.15.
+/// Priority costs 0.25 instead of 0.15.
 const TERMS_4O_MINI: Terms = Terms {
     tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 5.0 / 3.0)],
     ..QUICK
 };
 
-/// 0.45 for 0.25.
+/// Priority costs 0.45 instead of 0.25.
 const TERMS_5_MINI: Terms = Terms {
     tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 1.8)],
     ..TERMS
 };
 
-/// 2.00 for 1.10.
+/// Priority costs 2.00 instead of 1.10.
 const TERMS_O4_MINI: Terms = Terms {
     tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 20.0 / 11.0)],
     ..TERMS
@@ -297,7 +297,7 @@ const TERMS_5_5: Terms = Terms {
     ..TERMS
 };
 
-// Who says so.
+// The sources.
 
 pub(super) const PRICING: Source = Source {
     text: "LiteLLM 1.110.2 price map, citing OpenAI's pricing page, 2026-11",

@@ -1,4 +1,4 @@
-//! DeepSeek, Kimi, GLM, MiniMax, Grok, Qwen and Doubao; what Mistral's want stands here, too.
+//! DeepSeek, Kimi, GLM, MiniMax, Grok, Qwen and Doubao, and what Mistral's models need.
 use super::LOW_TO_HIGH;
 use crate::catalog::price::{by_token, rates, uncached_writes};
 use crate::catalog::row::{Row, Source, row};
@@ -52,7 +52,7 @@ pub(super) const ROWS: &[Row] = &[
     row(&["codestral", "devstral", "magistral", "ministral", "mistral", "mixtral", "pixtral"], PAGES).wants(&[Habit::Ids(ToolIds::Nine)]),
     row(&["qwen3"], PAGES).accepts(THINKING),
     row(&["qwen-max"], PRICING).costs(by_token(uncached_writes(1.6, 1.6, 6.4), &Terms::NONE)),
-    // Snapshots of `qwen-plus` before July 2025 take no prompt that is so long.
+    // Snapshots of `qwen-plus` before July 2025 do not accept prompts above this threshold.
     row(&["qwen-plus"], PRICING).costs(by_token(uncached_writes(0.4, 0.4, 1.2), &Terms::NONE).above(256_000, uncached_writes(1.2, 1.2, 3.6))),
     row(&["qwen-turbo"], PRICING).costs(by_token(uncached_writes(0.05, 0.05, 0.2), &Terms::NONE)),
     row(&["qwen-flash"], PRICING).costs(by_token(uncached_writes(0.05, 0.05, 0.4), &Terms::NONE).above(256_000, uncached_writes(0.25, 0.25, 2.0))),
@@ -70,7 +70,7 @@ pub(super) const ROWS: &[Row] = &[
     row(&["doubao-seed-2.1-pro"], PRICING).costs(by_token(uncached_writes(0.8625, 0.1725, 4.3125), &Terms::NONE)),
 ];
 
-/// Open models that always or optionally think, over Chat.
+/// Open models behind a Chat API that reason always or optionally.
 const THINKING: Capabilities = Capabilities {
     context: 262_144,
     max_output: 65_536,
@@ -83,7 +83,7 @@ const THINKING: Capabilities = Capabilities {
     ..Capabilities::PLAIN
 };
 
-/// Kimi thinks at a fixed temperature.
+/// Kimi has a fixed temperature while it reasons.
 const KIMI: Capabilities = Capabilities {
     sampling: Sampling::RefusedWhileReasoning,
     ..THINKING
@@ -122,13 +122,13 @@ const GLM_5: Capabilities = Capabilities {
     ..THINKING
 };
 
-/// api.x.ai/v1/language-models: batches at four fifths.
+/// Batches cost four fifths. Source: api.x.ai/v1/language-models.
 const XAI: Terms = Terms {
     tiers: &[("batch", 0.8)],
     ..Terms::NONE
 };
 
-// Who says so.
+// The sources.
 
 pub(super) const PRICING: Source = Source {
     text: "LiteLLM 1.110.2 price map, citing the vendor's pricing page, 2026-11",

@@ -1,6 +1,7 @@
-//! Whose models are whose.
+//! Which vendors sell which models as their own.
 
-/// Whether a vendor sells a model as its own: the hosts among the vendors list those of others, too, at prices of their own.
+/// Whether a vendor sells a model as its own. Vendors that host models also list those of others, at prices of their
+/// own.
 pub(super) fn is_own(vendor: &str, model: &str) -> bool {
     let brand = BRANDS.iter().find(|(brand, _)| {
         let start = model.get(..brand.len());
@@ -9,7 +10,7 @@ pub(super) fn is_own(vendor: &str, model: &str) -> bool {
     brand.is_none_or(|(_, vendors)| vendors.contains(&vendor))
 }
 
-/// How the names of models begin, with their vendors in both maps.
+/// The beginnings of model names, with the names of their vendors in both maps.
 const BRANDS: [(&str, &[&str]); 10] = [
     ("claude", &["anthropic"]),
     ("deepseek", &["deepseek"]),

@@ -1,4 +1,4 @@
-//! LiteLLM's `model_prices_and_context_window.json`: a member for each price of a token or a piece, in dollars.
+//! LiteLLM's `model_prices_and_context_window.json`: a member for each price per token or per unit, in dollars.
 use serde_json::Value;
 
 use super::{Listed, is_own, rounded};
@@ -8,7 +8,7 @@ mod book;
 
 use book::Book;
 
-/// What an entry says, if it has a price.
+/// The prices of an entry; `None` = it has none, or it is of a mode that is not read.
 pub(super) fn read(entry: &Value) -> Option<Listed> {
     let mode = entry.get("mode").and_then(Value::as_str);
     if !matches!(
@@ -35,7 +35,8 @@ pub(super) fn read(entry: &Value) -> Option<Listed> {
     sold.then_some(listed)
 }
 
-/// What is sold by the piece. What a prompt of text holds beside it is not: `input_cost_per_image` of a chat, say.
+/// The prices of units other than tokens. Prices of additional input of a chat model, such as `input_cost_per_image`,
+/// are left out.
 fn units(entry: &Value, mode: &str) -> UnitPrices {
     let each = |name: &str| {
         let usd = entry.get(name)?.as_f64()?;
@@ -65,7 +66,8 @@ fn units(entry: &Value, mode: &str) -> UnitPrices {
     units
 }
 
-/// Prices of pieces that have no place in an entry: by the request, by the picture or the second in a chat, by the pixel.
+/// The names of unit prices that an entry of the configuration cannot state: per request, per image or second of a chat
+/// model, per pixel.
 fn unsaid(entry: &Value, mode: &str) -> impl Iterator<Item = String> {
     let said: &[&str] = match mode {
         "image_generation" | "image_edit" => &["input_cost_per_image", "output_cost_per_image"],
@@ -78,7 +80,7 @@ fn unsaid(entry: &Value, mode: &str) -> impl Iterator<Item = String> {
     let members = entry.as_object().into_iter().flatten();
     let unsaid = members.filter(move |(name, value)| {
         let is_price = name.starts_with("input_cost_per_") || name.starts_with("output_cost_per_");
-        // What is priced by the token is read, or told, as such.
+        // Prices per token are read, or reported as not read, elsewhere.
         let is_piece = is_price && !name.contains("token") && !name.contains("_dbu_");
         let is_said = said.iter().any(|said| name.starts_with(said));
         is_piece && !is_said && value.as_f64().is_some_and(|usd| usd > 0.0)
@@ -86,7 +88,7 @@ fn unsaid(entry: &Value, mode: &str) -> impl Iterator<Item = String> {
     unsaid.map(|(name, _)| name.clone())
 }
 
-/// The model, the kind and the price of a picture, where an entry is of one kind: `hd/1024-x-1792/dall-e-3`.
+/// The model, the kind and the price of an image, if the entry is for a single kind: `hd/1024-x-1792/dall-e-3`.
 pub(super) fn picture(name: &str, entry: &Value) -> Option<(String, String, f64)> {
     let (kind, model) = name.rsplit_once('/')?;
     let (quality, size) = match kind.split_once('/') {
@@ -109,17 +111,17 @@ pub(super) fn picture(name: &str, entry: &Value) -> Option<(String, String, f64)
         .or_else(|| Some(each("input_cost_per_pixel")? * f64::from(width) * f64::from(height)))?;
     let size = format!("{width}x{height}");
     let kind = match quality {
-        // What vendors call an ordinary picture needs no name.
+        // The standard quality has no name in a kind.
         None | Some("standard") => size,
         Some(quality) => format!("{quality} {size}"),
     };
     Some((model.to_owned(), kind, rounded(usd)))
 }
 
-/// In front of the size of a picture.
+/// The qualities that may stand in front of the size of an image.
 const QUALITIES: [&str; 5] = ["standard", "hd", "low", "medium", "high"];
 
-/// The vendor's own name: LiteLLM prefixes those of the vendors that are not its first.
+/// The vendor's own name of a model: LiteLLM puts the vendor's name in front of many models' names.
 pub(super) fn own_name(name: &str) -> &str {
     match name.split_once('/') {
         Some((vendor, rest))
@@ -131,7 +133,7 @@ pub(super) fn own_name(name: &str) -> &str {
     }
 }
 
-/// Vendors whose entries stand under their own names of the models, with a prefix.
+/// Vendors whose models have the vendor's own names in the map, behind a prefix.
 const LITELLM_VENDORS: [&str; 11] = [
     "anthropic",
     "dashscope",

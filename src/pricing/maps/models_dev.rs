@@ -1,4 +1,4 @@
-//! models.dev's `api.json`: vendors, their models, and dollars per million tokens.
+//! models.dev's `api.json`: vendors, their models, and prices in dollars per million tokens.
 use serde_json::Value;
 
 use super::unsaid::Unsaid;
@@ -7,7 +7,7 @@ use crate::catalog::{Long, MediaRates, Rates};
 use crate::config::{LongPrice, MediaPrices, UnitPrices};
 use crate::pricing::tiers;
 
-/// What an entry of a vendor's model says, if it has a price.
+/// The prices in the entry of a vendor's model; `None` = it has none.
 pub(super) fn read(vendor: &str, entry: &Value) -> Option<Listed> {
     let cost = entry.get("cost")?;
     let price = |name| price(cost, name);
@@ -16,7 +16,7 @@ pub(super) fn read(vendor: &str, entry: &Value) -> Option<Listed> {
     let rates = Rates {
         input,
         cache_write_5m: write,
-        // The map has one price of writing; Anthropic sells an hour at twice the input.
+        // The map has one price for cache writes; Anthropic charges twice the input price for writes that live an hour.
         cache_write_1h: if vendor == "anthropic" {
             write.max(2.0 * input)
         } else {
@@ -32,7 +32,7 @@ pub(super) fn read(vendor: &str, entry: &Value) -> Option<Listed> {
     for (long, entry) in &long {
         unsaid.note("", long.above, said(entry));
     }
-    // An entry has no price of its own for what the model thinks.
+    // An entry of the configuration has no separate price for reasoning tokens.
     let thinks = price("reasoning").is_some_and(|usd| usd > output);
     let listed = Listed {
         rates,
@@ -54,7 +54,7 @@ pub(super) fn read(vendor: &str, entry: &Value) -> Option<Listed> {
     (input > 0.0 || output > 0.0).then_some(listed)
 }
 
-/// What is said, in the order of [`Rates::kinds`].
+/// The stated prices, in the order of [`Rates::kinds`].
 fn said(cost: &Value) -> [Option<f64>; 5] {
     let price = |name| price(cost, name);
     let writes = price("cache_write");
@@ -67,8 +67,8 @@ fn said(cost: &Value) -> [Option<f64>; 5] {
     ]
 }
 
-/// The rates of long prompts with the entries that say them: by their thresholds, or in the older member, whose threshold is its
-/// name; and whether it is that member.
+/// The rates of long prompts, each with the part of the entry that states them: from the list `tiers`, or from the
+/// older member `context_over_200k`, whose name is its threshold. Also whether they are from the older member.
 fn longs<'a>(cost: &'a Value, rates: &Rates) -> (Vec<(Long, &'a Value)>, bool) {
     let of = |above: u64, entry: &'a Value| {
         let media = MediaPrices {

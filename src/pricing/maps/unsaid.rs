@@ -1,8 +1,8 @@
-//! What a map does not say of a model: that stays as it is known, in its ratio to what the map does say.
+//! Fills in the prices that a map does not state: they keep their known ratio to the prices that the map does state.
 //!
-//! An entry of `prices` replaces every rate of the models that it matches, so that what is written there has to be whole. models.dev
-//! has one price of writing to a cache where Anthropic has two; either map may have a tier without its caches, a threshold without
-//! its sound, or one price for pictures of every size.
+//! An entry of `prices` replaces every rate of the models that it matches, so it has to be complete. But models.dev has
+//! one price for cache writes where Anthropic has two, and in both maps a tier may lack its cache prices, a threshold
+//! its audio prices, or an image model its prices by size.
 use std::collections::BTreeMap;
 
 use super::{Listed, ListedTier, rounded};
@@ -11,17 +11,18 @@ use crate::config::UnitPrices;
 use crate::pricing::Quote;
 use crate::pricing::tiers::Length;
 
-/// Of which kinds of tokens a map names no price.
+/// The kinds of tokens for which a map states no price.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unsaid {
-    /// By service tier (empty: the ordinary one) and threshold (0: none), in the order of [`Rates::kinds`].
+    /// Whether each kind of token lacks a price, in the order of [`Rates::kinds`], by service tier (empty: the standard
+    /// tier) and threshold (0: none).
     pages: BTreeMap<(String, u64), [bool; 5]>,
-    /// Whether the threshold is only the name of a member, whatever the vendor's is.
+    /// Whether the threshold is only the name of a member, so that the vendor's real threshold may be another.
     pub is_named_threshold: bool,
 }
 
 impl Unsaid {
-    /// Takes what is said of a tier above a threshold, in the order of [`Rates::kinds`].
+    /// Records which prices are stated for a tier above a threshold, in the order of [`Rates::kinds`].
     pub(super) fn note(&mut self, tier: &str, above: u64, said: [Option<f64>; 5]) {
         let page = said.map(|usd| usd.is_none());
         self.pages.insert((tier.to_owned(), above), page);
@@ -32,7 +33,7 @@ impl Unsaid {
         page.copied().unwrap_or([true; 5])
     }
 
-    /// `listed`, and of what it does not say what is known.
+    /// `listed`, with the prices that it does not state derived from the known ones.
     pub(super) fn filled(&self, listed: &Listed, quote: &Quote<'_>) -> Listed {
         let mut listed = listed.clone();
         fill_pieces(&mut listed.units, &quote.units.prices());
@@ -96,7 +97,8 @@ impl Unsaid {
     }
 }
 
-/// `said`, and what is not said of it in the ratio that `like` has: to its input, and of the one price of writing to the other.
+/// The rates of `said`; rates that it does not state have the same ratio to the input rate as in `like`. The rate of
+/// one-hour cache writes keeps its ratio to that of five-minute writes.
 fn rates(said: &Rates, like: &Rates, [input, short, long, read, output]: [bool; 5]) -> Rates {
     let ratio = |new: f64, old: f64| if old > 0.0 { new / old } else { 1.0 };
     let of = |is_unsaid: bool, said: f64, known: f64| if is_unsaid { rounded(known) } else { said };
@@ -113,7 +115,8 @@ fn rates(said: &Rates, like: &Rates, [input, short, long, read, output]: [bool; 
     }
 }
 
-/// Prices of pictures and of videos in an entry replace all that are known, so that those that a map does not name go along.
+/// An entry's prices of images and of videos replace all known ones, so known prices that the map does not state are
+/// added.
 fn fill_pieces(listed: &mut UnitPrices, known: &UnitPrices) {
     let fill = |listed: &mut Vec<(String, f64)>, known: &[(String, f64)]| {
         for (kind, usd) in known {

@@ -1,10 +1,10 @@
-//! Prices as an entry of the configuration says them.
+//! Writes prices in the form of an entry of the configuration.
 use serde_json::Value;
 
 use crate::catalog::{Long, MediaRates, Rates};
 use crate::config::UnitPrices;
 
-/// The members of an entry, or of one of its tiers.
+/// The members of an entry or of one of its tiers.
 pub(super) fn prices(rates: &Rates, media: &MediaRates, long: &[Long]) -> Vec<String> {
     let mut members = kinds(rates, media);
     let longs = long.iter().map(|long| {
@@ -20,7 +20,7 @@ pub(super) fn prices(rates: &Rates, media: &MediaRates, long: &[Long]) -> Vec<St
     members
 }
 
-/// The name of a tier: bare where no reader of YAML takes it for something else.
+/// The name of a tier, without quotes only if no YAML parser reads it as something other than text.
 pub(super) fn name(tier: &str) -> String {
     if ["batch", "flex", "priority"].contains(&tier) {
         tier.to_owned()
@@ -29,7 +29,7 @@ pub(super) fn name(tier: &str) -> String {
     }
 }
 
-/// What is sold by the piece.
+/// The prices of units other than tokens.
 pub(super) fn units(units: &UnitPrices) -> Vec<String> {
     let named = units.named().into_iter();
     let mut members: Vec<String> = named

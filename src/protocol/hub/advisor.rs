@@ -1,4 +1,4 @@
-//! The name of the model that advised the one that answered.
+//! The name of the model that advised the model that answered.
 
 /// The name of an advisor's model.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,7 +17,7 @@ impl Default for Advisor {
 }
 
 impl Advisor {
-    /// The name; empty where it is longer than the name of a model.
+    /// The name; empty if it is longer than `LONGEST`.
     pub fn of(name: &str) -> Self {
         let mut bytes = [0; LONGEST];
         let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
@@ -35,7 +35,7 @@ impl Advisor {
     }
 }
 
-/// Longest name, in bytes.
+/// The length of the longest name, in bytes.
 const LONGEST: usize = 64;
 
 #[cfg(test)]

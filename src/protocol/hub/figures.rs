@@ -1,7 +1,7 @@
 //! Reads numbers in any form in which servers write them.
 //!
 //! One odd member must not hide the others, so nothing here fails: a value without meaning counts as not stated, and an
-//! impossible number becomes [`IMPOSSIBLE`], because of which [`super::usage::Stated`] rejects all numbers.
+//! impossible number becomes [`IMPOSSIBLE`], which [`super::usage::Stated`] rejects.
 mod number;
 
 use std::fmt;
@@ -82,7 +82,7 @@ pub(in crate::protocol) fn level<'de, D: Deserializer<'de>>(
     deserializer.deserialize_any(Word::of(known))
 }
 
-/// The kinds of tokens that have prices of their own, or that the sums do not contain.
+/// The kind of tokens, if it has a price of its own or is not included in the sums.
 pub(super) fn kind<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<&'static str>, D::Error> {
@@ -227,7 +227,7 @@ impl Modalities {
         }
     }
 
-    /// What remains without a part of these tokens.
+    /// The tokens without a part of them.
     pub(super) const fn without(self, part: Self) -> Self {
         Self {
             audio: self.audio.saturating_sub(part.audio),

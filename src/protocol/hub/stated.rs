@@ -34,13 +34,13 @@ pub struct ChatUsage {
     prompt_tokens_details: Option<InputDetails>,
     #[serde(default, deserialize_with = "detail")]
     completion_tokens_details: Option<OutputDetails>,
-    /// Images and transcriptions.
+    /// Used for images and transcriptions.
     #[serde(default, deserialize_with = "count")]
     input_tokens: Option<u64>,
-    /// Images and transcriptions.
+    /// Used for images and transcriptions.
     #[serde(default, deserialize_with = "count")]
     output_tokens: Option<u64>,
-    /// Images; transcriptions omit the `s`.
+    /// Used for images; transcriptions omit the `s`.
     #[serde(alias = "input_token_details")]
     #[serde(default, deserialize_with = "detail")]
     input_tokens_details: Option<InputDetails>,
@@ -79,13 +79,13 @@ pub struct ChatUsage {
 }
 
 impl ChatUsage {
-    /// The tokens that only the total contains: xAI counts reasoning beside the completion, and Gemini's endpoint for
-    /// Chat does not name its thoughts at all. `sums` are the prompt and the completion.
-    /// A longer stretch than any model thinks is a total that is wrong, unless the reasoning says the same.
+    /// The output tokens that only the total contains: xAI counts reasoning outside the completion, and Gemini's
+    /// endpoint for Chat does not state its thoughts at all. `sums` is the prompt and the completion together.
+    /// A difference above `MOST_HIDDEN` means that the total is wrong, unless the stated reasoning is equal to it.
     fn hidden(&self, sums: u64, read: u64, details: &InputDetails, reasoning: u64) -> u64 {
         let total = self.total_tokens.filter(|total| *total <= MOST);
         let more = total.unwrap_or(0).saturating_sub(sums);
-        // Servers that count cached tokens or sound beside the prompt.
+        // Some servers count cached tokens, audio or images outside the prompt; then these explain the difference.
         let written = details.cache_write_tokens.unwrap_or(0);
         let of_prompt = [
             read,
@@ -221,7 +221,7 @@ struct CostDetails {
     upstream_inference_cost: Option<u64>,
 }
 
-/// The charge that a provider states: `cost` with the upstream's part of it, or exact ticks.
+/// The charge that a provider states: exact ticks, otherwise `cost`, including the upstream's part if `byok` is set.
 fn charged(
     cost: Option<u64>,
     details: Option<CostDetails>,
@@ -308,6 +308,6 @@ fn of_prompt(prompt: u64, read: u64, details: &InputDetails, output: u64, reason
         units: Units::NONE,
     }
 }
-/// The most tokens that only a total may reveal: the longest answer of Gemini's models, thoughts included.
+/// The most tokens that are taken from a total alone: the longest answer of Gemini's models, thoughts included.
 /// Source: ai.google.dev/gemini-api/docs/models, output token limit.
 const MOST_HIDDEN: u64 = 65_536;

@@ -1,4 +1,4 @@
-//! What is sold by something else than tokens: pictures, sound, characters, searches, videos.
+//! Usage in units other than tokens: images, audio, characters, searches, videos.
 
 /// The number of units of each kind.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -11,7 +11,7 @@ pub struct Units {
     pub characters: u64,
     /// Searches of a reranker, each over up to a hundred documents.
     pub searches: u64,
-    /// Videos that were made, in milliseconds.
+    /// Generated videos, in ms.
     pub video_ms: u64,
 }
 
@@ -104,7 +104,7 @@ impl Units {
     }
 }
 
-/// The quality and the size of pictures and of videos, as far as they are named.
+/// The quality and the size of images and videos, as far as they are stated.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Picture {
     /// `high`, `hd`.
@@ -161,7 +161,7 @@ impl Word {
     }
 }
 
-/// Longest word, in bytes.
+/// The length of the longest word, in bytes.
 const LONGEST_WORD: usize = 12;
 
 #[cfg(test)]

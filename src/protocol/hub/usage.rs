@@ -56,7 +56,7 @@ impl Usage {
         }
     }
 
-    /// What remains without the tokens of a part.
+    /// The usage without the tokens of `part`; the units stay.
     #[must_use]
     pub const fn without(self, part: &Self) -> Self {
         Self {
@@ -146,7 +146,7 @@ pub struct Media {
     pub image_output: u64,
 }
 
-/// The tokens of an advisor, which are a part of the answer's usage and cost what its own model costs.
+/// The tokens of an advisor. They are included in the answer's usage and charged at the price of the advisor's model.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Advised {
     pub model: Advisor,
@@ -165,7 +165,7 @@ impl Advised {
 }
 
 impl Stated {
-    /// The usage without impossible numbers: an impossible token count makes all of `usage` zero.
+    /// The usage without impossible numbers: one impossible count makes all of `usage` zero.
     pub fn checked(usage: Usage, extras: Extras) -> Self {
         let possible = usage.is_possible();
         let charged = extras.nano_usd.filter(|nano| *nano <= MOST_NANO_USD);

@@ -15,7 +15,7 @@ use crate::protocol::written::Written;
 /// What an event of Chat or Gemini has besides text. Most events have only text, and need not be parsed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Marks {
-    /// Whether it states a finish reason, an error, a second choice or candidate, in Chat the usage, in Gemini the
+    /// Whether it states a finish reason, an error, a second choice or candidate, in Chat also usage, in Gemini also
     /// grounding.
     pub matters: bool,
     /// Whether it has the member with the choices of Chat.
@@ -57,7 +57,7 @@ pub(super) fn whole(dialect: Dialect, body: &[u8], written: &mut Written) {
         Dialect::OpenaiResponses => b"\"output\"",
     };
     let mut from = 0;
-    // The text may also occur as a value.
+    // The name may also occur as a string value.
     while let Some(at) = memchr::memmem::find(&body[from..], name) {
         let after = from + at + name.len();
         if next_is(body, after, b':') {
@@ -79,19 +79,19 @@ enum Role {
     /// A list of texts, which are reasoning.
     Summary,
     Picture,
-    /// Quotations and tables beside the text.
+    /// Content that is skipped: citations, log probabilities, audio.
     Annotation,
-    /// [`Marks::matters`], if there is a value.
+    /// Sets [`Marks::matters`] if the value is not empty.
     Fact,
-    /// [`Marks::matters`], if the value is another than 0 and not that of a tool call.
+    /// Sets [`Marks::matters`] if the value is not 0, unless it is the index of a tool call.
     Index,
-    /// Tool calls, which have an index of their own.
+    /// Tool calls, which have indices of their own.
     Calls,
-    /// [`Marks::matters`], and otherwise as [`Role::Annotation`].
+    /// Sets [`Marks::matters`]; the value is skipped.
     Grounding,
-    /// [`Marks::choices`].
+    /// Sets [`Marks::choices`].
     Choices,
-    /// [`Marks::usage`].
+    /// Sets [`Marks::usage`].
     Usage,
 }
 
@@ -210,7 +210,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether the value that begins here is another than `null` and an empty string.
+    /// Whether the value that begins here is neither `null` nor an empty string.
     fn is_stated(&self, value: usize) -> bool {
         let value = self.data.get(value..).unwrap_or_default();
         !value.starts_with(b"null") && !value.starts_with(b"\"\"")
@@ -235,7 +235,7 @@ impl<'a> Walk<'a> {
     fn role(&self, name: &[u8]) -> Option<Role> {
         match self.dialect {
             Dialect::Anthropic => in_anthropic(name),
-            // Reasoning in parts repeats the reasoning text beside it.
+            // Reasoning in parts (`reasoning_details`) repeats the reasoning text beside it.
             Dialect::OpenaiChat if name == b"text" => (!self.thought).then_some(Role::Text),
             Dialect::OpenaiChat => in_chat(name),
             Dialect::Gemini => in_gemini(name),
@@ -248,7 +248,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The next quote from the present position on; outside of a string, it begins one.
+    /// The next quote from the current position on. The position is outside of strings, so the quote begins a string.
     fn next_quote(&mut self) -> Option<usize> {
         let mut at = self.at;
         loop {
@@ -346,7 +346,7 @@ fn in_gemini(name: &[u8]) -> Option<Role> {
     })
 }
 
-/// In a whole answer of Responses.
+/// The roles in a whole answer of Responses.
 fn in_response(name: &[u8]) -> Option<Role> {
     Some(match name {
         b"text" | b"arguments" | b"input" | b"name" | b"refusal" | b"code" => Role::Text,
@@ -362,7 +362,7 @@ fn next_is(body: &[u8], from: usize, wanted: u8) -> bool {
     rest.trim_ascii_start().first() == Some(&wanted)
 }
 
-/// Prepared once: the preparation costs more than the search in one event.
+/// Built once, because building it costs more than one search in an event.
 static THOUGHT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"thought\""));
 
 /// Whether a part is marked as a thought: all parts of one frame of Gemini are of the same kind.

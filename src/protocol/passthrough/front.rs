@@ -1,7 +1,7 @@
-//! Members in the beginning of an object that is not complete.
+//! Finds a member in an incomplete JSON object.
 
-/// The bytes behind the name of the member at the top level, as far as they are there. Text that quotes such a member,
-/// and the members of inner objects, are passed over.
+/// The bytes after the name and the colon of a top-level member, as far as they have arrived. Names inside strings and
+/// inner objects are skipped.
 pub(super) fn value<'a>(start: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut depth = 0_usize;
     let mut at = 0;
@@ -28,7 +28,7 @@ pub(super) fn value<'a>(start: &'a [u8], name: &str) -> Option<&'a [u8]> {
     None
 }
 
-/// Where the text that begins at `at` has its closing quote.
+/// The position of the closing quote of the string whose content begins at `at`.
 fn end_of_text(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;

@@ -1,4 +1,4 @@
-//! The tools that `OpenAI` ran for a response, and bills by the call.
+//! The tools that `OpenAI` ran for a response and charges by the call.
 use ahash::HashSet;
 use serde::Deserialize;
 
@@ -17,7 +17,8 @@ pub(super) fn tools_in(output: &[u8], given: Option<&[u8]>) -> Tools {
             Some("web_search_call") => tools.web_searches += u64::from(!visits_page(item)),
             Some("file_search_call") => tools.file_searches += 1,
             Some("code_interpreter_call") => {
-                // All calls in one container are one session, and so are those that name none.
+                // All calls in one container are one session. Calls that name no container count as one session if no
+                // call names one.
                 tools.code_sessions = tools.code_sessions.max(1);
                 let call: Code<'_> = serde_json::from_slice(item).unwrap_or_default();
                 containers.extend(call.container.map(|container| container.0));

@@ -1,4 +1,4 @@
-//! Values that stand in JSON or in a field of a form, and are numbers or texts in both.
+//! Numbers and texts that may be JSON values or fields of a form.
 use std::borrow::Cow;
 
 use crate::protocol::json;
@@ -13,13 +13,13 @@ pub(super) fn text(value: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// A count that is not negative; one that is no number, or no possible one, is none.
+/// A count; `None` = not a number, or negative or infinite.
 pub(super) fn whole(value: &[u8]) -> Option<u64> {
     let count: f64 = text(value).parse().ok()?;
     (count.is_finite() && count >= 0.0).then(|| rounded(count * 1e3) / 1_000)
 }
 
-/// Milliseconds of seconds.
+/// Seconds converted to milliseconds.
 pub(super) fn millis(value: &[u8]) -> Option<u64> {
     let seconds: f64 = text(value).parse().ok()?;
     Some(rounded(seconds * 1e3))

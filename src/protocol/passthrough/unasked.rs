@@ -8,15 +8,15 @@ use memchr::memmem;
 use crate::protocol::json::{self, Edit, Members, Pieces, loose};
 use crate::protocol::sse::{Frame, Frames};
 
-/// What hides the usage of one stream.
+/// Removes the usage from one stream.
 #[derive(Debug, Default)]
 pub(super) struct Hider {
-    /// Whether a frame was left out that ended in CR: the LF that belongs to it is still to come.
+    /// Whether a removed frame ended in CR, so that an LF at the beginning of the next bytes still belongs to it.
     awaits_feed: bool,
 }
 
 impl Hider {
-    /// The bytes of whole frames, for a client that did not request usage.
+    /// The pieces without the usage, for a client that did not request it. The pieces contain whole frames.
     pub(super) fn hidden(&mut self, pieces: Pieces, limit: usize) -> Pieces {
         let names_usage = |piece: &Bytes| memmem::find(piece, USAGE).is_some();
         if !self.awaits_feed && !pieces.iter().any(names_usage) {
@@ -32,9 +32,9 @@ impl Hider {
     fn cut(&mut self, piece: &Bytes, limit: usize, left: &mut Pieces) {
         let mut frames = Frames::with_limit(limit);
         let feeds = |at: usize| piece.get(at) == Some(&b'\n');
-        // Everything up to here is either in `left` or shall be left out.
+        // Everything before this position is either in `left` or removed.
         let mut done = usize::from(std::mem::take(&mut self.awaits_feed) && feeds(0));
-        // The frames are complete, so none is too long and nothing is held.
+        // The frames are complete, so none is too long and nothing is held back.
         let _ = frames.push(piece, |frame| {
             let Some(verdict) = verdict(&frame) else {
                 return;
@@ -58,7 +58,7 @@ impl Hider {
                     }
                     left.push(piece.slice(until..end));
                 }
-                // The data stands in several lines.
+                // The data was joined from several lines.
                 (Verdict::Cut(members), Cow::Owned(data)) => {
                     let whole = Bytes::copy_from_slice(data);
                     let data = json::set(&whole, &members, &[("usage", Edit::Remove)]);
@@ -72,9 +72,9 @@ impl Hider {
 
 /// What happens to a frame.
 enum Verdict {
-    /// The frame is left out.
+    /// The whole frame is removed.
     Drop,
-    /// Only its `usage` is left out.
+    /// Only its `usage` is removed.
     Cut(Members),
 }
 
@@ -82,7 +82,7 @@ fn verdict(frame: &Frame<'_>) -> Option<Verdict> {
     let data = &*frame.data;
     memmem::find(data, USAGE)?;
     let Ok(members) = json::look(data) else {
-        // A figure that is none, such as NaN, does not make the chunk another one.
+        // A number that JSON does not allow, such as NaN, does not change what the chunk is.
         let mended = loose::strict(data)?;
         let members = json::look(&mended).ok()?;
         return is_usage_alone(&mended, &members).then_some(Verdict::Drop);
@@ -93,7 +93,7 @@ fn verdict(frame: &Frame<'_>) -> Option<Verdict> {
     is_usage_alone(data, &members).then_some(Verdict::Drop)
 }
 
-/// Whether the chunk states usage and carries no choice.
+/// Whether the chunk states usage and contains no choices.
 fn is_usage_alone(data: &[u8], members: &Members) -> bool {
     let choices = members.value(data, "choices").and_then(json::elements);
     members.value(data, "usage").is_some() && choices.is_some_and(|choices| choices.is_empty())
@@ -111,7 +111,7 @@ const USAGE: &[u8] = b"\"usage\"";
 mod tests {
     use super::*;
 
-    /// However the stream is cut into chunks.
+    /// Checks the result for every way to cut the stream into two chunks.
     #[track_caller]
     fn check(stream: &str, expected: &str) {
         for cut in 0..=stream.len() {

@@ -1,27 +1,27 @@
-//! A video of OpenAI's: a job that is made for minutes, and sold by the second once it is done.
+//! OpenAI's videos: jobs that take minutes, and are charged by the second once they are done.
 use crate::protocol::hub::units::{Picture, Units, Word};
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
 use crate::protocol::json;
 
 use super::plain;
 
-/// What an answer tells of one.
+/// What an answer states about a video.
 #[derive(Clone, Debug)]
 pub struct Video {
     pub id: String,
-    /// The model that makes it.
+    /// The model that generates it.
     pub model: Option<String>,
     pub state: State,
-    /// Its seconds and its size: what it costs if it is made.
+    /// Its duration and its size, which determine what it costs once it is completed.
     pub stated: Stated,
 }
 
-/// How far it is.
+/// The progress of a video.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum State {
     Pending,
     Made,
-    /// It costs nothing.
+    /// A failed video costs nothing.
     Failed,
 }
 
@@ -50,13 +50,13 @@ impl Video {
         })
     }
 
-    /// What it used, if that is certain.
+    /// The usage, if the video is completed.
     pub fn used(&self) -> Option<Stated> {
         Some(self.stated).filter(|_| self.state == State::Made)
     }
 }
 
-/// So many milliseconds of this size.
+/// The usage of a video of this duration and size.
 pub(super) fn stated(video_ms: u64, size: Word) -> Stated {
     let units = Units {
         video_ms,
@@ -77,12 +77,12 @@ pub(super) fn stated(video_ms: u64, size: Word) -> Stated {
     Stated::checked(usage, extras)
 }
 
-/// Milliseconds of seconds that are more than none.
+/// Seconds converted to milliseconds; `None` = not a positive number.
 pub(super) fn millis(seconds: &[u8]) -> Option<u64> {
     plain::millis(seconds).filter(|millis| *millis > 0)
 }
 
-/// Milliseconds that are made for who does not say how many.
+/// The duration if the request states none, in milliseconds.
 /// Source: platform.openai.com/docs/api-reference/videos/create, `seconds`: 4 by default.
 pub(super) const USUAL: u64 = 4_000;
 

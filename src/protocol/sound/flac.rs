@@ -1,30 +1,32 @@
-//! FLAC: the samples that its head counts, else the place of its last frame, since who writes to a pipe cannot count them before.
+//! FLAC: the number of samples in the stream header, or else the position of the last frame, because an encoder that
+//! writes to a pipe does not know the number when it writes the header.
 //! Source: RFC 9639.
 use super::{big, ratio};
 
-/// Milliseconds of a whole file.
+/// The duration of a whole file, in milliseconds.
 pub(super) fn length(file: &[u8]) -> Option<u64> {
     let head = Head::of(file)?;
     let samples = Some(head.samples).filter(|samples| *samples > 0);
-    // The last frame is looked for where it can be, however long the file is.
+    // However long the file is, the last frame is searched for only near its end.
     let tail = file.get(file.len().saturating_sub(LONGEST_FRAME)..)?;
     ratio(samples.or_else(|| head.last(tail))?, head.hertz)
 }
 
-/// Milliseconds of what begins and ends so, of which something may have been cut off.
+/// The duration of a stream, in milliseconds, from its beginning and its end. The last frame takes precedence over the
+/// header, because the stream may be incomplete.
 pub(super) fn spoken(head: &[u8], tail: &[u8]) -> Option<u64> {
     let head = Head::of(head)?;
     let samples = Some(head.samples).filter(|samples| *samples > 0);
     ratio(head.last(tail).or(samples)?, head.hertz)
 }
 
-/// What the first block says.
+/// The fields of the `STREAMINFO` block that are needed here.
 #[derive(Debug)]
 struct Head {
-    /// Samples of a frame, where every one has as many.
+    /// Samples per frame, if all frames have the same number.
     block: u64,
     hertz: u64,
-    /// 0 = not known.
+    /// 0 = unknown.
     samples: u64,
 }
 
@@ -37,13 +39,13 @@ impl Head {
         })
     }
 
-    /// Samples up to the end of the last frame.
+    /// The number of samples up to the end of the last frame.
     fn last(&self, tail: &[u8]) -> Option<u64> {
         let mut starts = memchr::memrchr_iter(0xff, tail);
         starts.find_map(|at| self.end(tail.get(at..)?))
     }
 
-    /// Samples up to the end of the frame that begins here, if one does.
+    /// The number of samples up to the end of the frame at the beginning of `frame`; `None` = there is no frame.
     fn end(&self, frame: &[u8]) -> Option<u64> {
         let is_variable = match frame.get(1)? {
             0xf8 => false,
@@ -80,7 +82,7 @@ impl Head {
     }
 }
 
-/// A number as UTF-8 writes characters, and how many bytes it takes.
+/// Decodes a number in FLAC's extension of UTF-8. Returns the number and its width in bytes.
 fn place(bytes: &[u8]) -> Option<(u64, usize)> {
     let first = *bytes.first()?;
     let width = match first.leading_ones() {
@@ -94,7 +96,7 @@ fn place(bytes: &[u8]) -> Option<(u64, usize)> {
     Some((value, width))
 }
 
-/// By which a head is told from sound that looks like one.
+/// The CRC-8 of a frame header, which distinguishes it from other bytes that look like one.
 fn crc(head: &[u8]) -> u8 {
     head.iter().fold(0, |sum: u8, byte| {
         (0..8).fold(sum ^ byte, |sum, _| {
@@ -108,5 +110,5 @@ fn crc(head: &[u8]) -> u8 {
     })
 }
 
-/// Bytes in which the last frame is looked for: a frame of 4,096 samples, two channels of 24 bits, has 24 KiB.
+/// The last frame is searched for in this many bytes: a frame of 4,096 samples, two channels of 24 bits, has 24 KiB.
 const LONGEST_FRAME: usize = 64 << 10;

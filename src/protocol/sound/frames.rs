@@ -1,10 +1,12 @@
-//! Sound that is a row of frames, each with a head of its own: MP3, AAC as ADTS, AMR. Every frame says how long it is and how long it
-//! lasts, so their sum is exact, and some of them tell the rate of the others.
+//! Audio that consists of frames with a header each: MP3, AAC in ADTS, AMR. Every header states the size and the
+//! duration of its frame, so the sum over all frames is exact, and the bit rate of some frames is an estimate for the
+//! others.
 use memchr::memmem;
 
 use super::{big, ratio};
 
-/// Milliseconds of a whole file of MP3 or ADTS: by its number of frames where that is said, else by the frames themselves.
+/// The duration of a whole MP3 or ADTS file, in milliseconds: from the number of frames if that is stated, otherwise
+/// from the frames themselves.
 pub(super) fn length(file: &[u8]) -> Option<u64> {
     let sound = sound_in(file)?;
     if let Some(millis) = counted(sound) {
@@ -13,12 +15,12 @@ pub(super) fn length(file: &[u8]) -> Option<u64> {
     Run::from(sound).length(sound.len() as u64)
 }
 
-/// Milliseconds of so many bytes of which these are the first and the last.
+/// The duration of a stream of `bytes` bytes, in milliseconds, estimated from its beginning and its end.
 pub(super) fn spoken(head: &[u8], tail: &[u8], bytes: u64) -> Option<u64> {
     let sound = sound_in(head)?;
     let tag = (head.len() - sound.len()) as u64;
     let mut run = Run::from(sound);
-    // Where the tail begins is within a frame.
+    // The tail may begin in the middle of a frame, so two consecutive frame headers are searched for.
     let in_step = (0..tail.len()).find_map(|at| {
         let rest = tail.get(at..)?;
         let next = rest.get(Frame::of(rest)?.bytes..)?;
@@ -28,7 +30,7 @@ pub(super) fn spoken(head: &[u8], tail: &[u8], bytes: u64) -> Option<u64> {
     run.length(bytes.saturating_sub(tag))
 }
 
-/// Milliseconds of a file of AMR or AMR-WB: every frame lasts twenty. Source: RFC 4867, section 5.
+/// The duration of an AMR or AMR-WB file, in milliseconds: every frame lasts 20 ms. Source: RFC 4867, section 5.
 pub(super) fn amr(file: &[u8]) -> Option<u64> {
     let (sizes, mut at) = if file.starts_with(WIDE) {
         (&WIDE_SIZES, WIDE.len())
@@ -46,10 +48,10 @@ pub(super) fn amr(file: &[u8]) -> Option<u64> {
     (frames > 0).then_some(frames * 20)
 }
 
-/// What follows a tag and some zeros.
+/// The file from its first frame on: an ID3 tag and up to 4,095 bytes of padding are skipped.
 fn sound_in(file: &[u8]) -> Option<&[u8]> {
     let begin = match file {
-        // A tag stands before the sound; its size has seven bits a byte.
+        // An ID3v2 tag stands before the audio. Its size has seven bits per byte.
         [b'I', b'D', b'3', ..] => {
             let size = file.get(6..10)?.iter();
             10 + size.fold(0, |size, byte| size << 7 | usize::from(byte & 0x7f))
@@ -62,7 +64,8 @@ fn sound_in(file: &[u8]) -> Option<&[u8]> {
     Frame::of(sound).map(|_| sound)
 }
 
-/// By the first frame of MP3, which may count the others. Who writes to a pipe leaves zeros there.
+/// The duration from the `Xing` or `Info` header in the first MP3 frame, which may state the number of frames. An
+/// encoder that writes to a pipe leaves zeros there.
 fn counted(sound: &[u8]) -> Option<u64> {
     let frame = Frame::of(sound)?;
     let head = sound.get(..sound.len().min(256))?;
@@ -75,7 +78,7 @@ fn counted(sound: &[u8]) -> Option<u64> {
     ratio(frames.checked_mul(frame.samples)?, frame.hertz)
 }
 
-/// Frames that follow one another.
+/// The sums over consecutive frames.
 #[derive(Debug, Default)]
 struct Run {
     nanos: u64,
@@ -98,7 +101,7 @@ impl Run {
         }
     }
 
-    /// Milliseconds of so many bytes that are like these.
+    /// The duration of `bytes` bytes at the average bit rate of these frames, in milliseconds.
     fn length(&self, bytes: u64) -> Option<u64> {
         let nanos = u128::from(self.nanos) * u128::from(bytes) * 8;
         let millis = nanos.checked_div(u128::from(self.bits))? / 1_000_000;
@@ -106,15 +109,15 @@ impl Run {
     }
 }
 
-/// One frame.
+/// One frame, as its header describes it.
 #[derive(Debug)]
 struct Frame {
-    /// With its head; never 0.
+    /// The size with the header; never 0.
     bytes: usize,
-    /// The same in bits, without what it is filled up by.
+    /// The same in bits, without padding.
     bits: u64,
     samples: u64,
-    /// Samples a second; never 0.
+    /// Samples per second; never 0.
     hertz: u64,
 }
 
@@ -127,7 +130,7 @@ impl Frame {
         }
     }
 
-    /// Layer III, of the versions 1, 2 and 2.5.
+    /// MPEG audio layer III, versions 1, 2 and 2.5.
     fn mp3(sound: &[u8]) -> Option<Self> {
         let [_, second, third, ..] = sound else {
             return None;
@@ -175,28 +178,29 @@ impl Frame {
     }
 }
 
-/// Thousands of bits a second of a frame of MP3, by its index; one whose rate is not said is not read.
+/// Kilobits per second of an MP3 frame, by the index in its header: version 1, then versions 2 and 2.5. Frames whose
+/// header states no rate (index 0) are not supported.
 /// Source: ISO/IEC 11172-3 and 13818-3, Layer III.
 const BITS_1: [u64; 15] = [
     0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
 ];
 const BITS_2: [u64; 15] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
 
-/// Samples a second of version 1, by their index.
+/// Sample rates of version 1, by the index in the header.
 const SAMPLES: [u64; 3] = [44_100, 48_000, 32_000];
 
-/// Samples a second of AAC, by their index. Source: ISO/IEC 14496-3, table 1.18.
+/// Sample rates of AAC, by the index in the header. Source: ISO/IEC 14496-3, table 1.18.
 const ADTS: [u64; 13] = [
     96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
     7_350,
 ];
 
-/// Bytes of the shortest head of a frame of ADTS.
+/// The size of the shortest ADTS header, in bytes.
 const ADTS_HEAD: usize = 7;
 
 const NARROW: &[u8] = b"#!AMR\n";
 const WIDE: &[u8] = b"#!AMR-WB\n";
 
-/// Bytes of a frame with its head, by its kind. Source: 3GPP TS 26.101 and 26.201, annex A.
+/// The size of a frame with its header, in bytes, by frame type. Source: 3GPP TS 26.101 and 26.201, annex A.
 const NARROW_SIZES: [usize; 16] = [13, 14, 16, 18, 20, 21, 27, 32, 6, 1, 1, 1, 1, 1, 1, 1];
 const WIDE_SIZES: [usize; 16] = [18, 24, 33, 37, 41, 47, 51, 59, 61, 6, 1, 1, 1, 1, 1, 1];

@@ -1,11 +1,11 @@
-//! Matroska and WebM: the length that the head states, else the last moment of which a block speaks, since who records into a stream
-//! does not know the length when the head is written.
+//! Matroska and WebM: the duration in the header, or else the time from the first block to the last, because a recorder
+//! that writes to a stream does not know the duration when it writes the header.
 //!
-//! Elements are read in the order in which they stand, and it is not kept within which other one an element is: so those whose size
-//! is not known (segments and clusters of a recorder) need no end. Source: RFC 8794 (EBML) and RFC 9559 (Matroska).
+//! Elements are read in their order in the file, without tracking which element contains which. So elements of unknown
+//! size (the segment and the clusters of a recorder) need no end. Source: RFC 8794 (EBML) and RFC 9559 (Matroska).
 use super::{LONGEST, big};
 
-/// Milliseconds. `None` = it has neither a length nor blocks.
+/// The duration in milliseconds. `None` = neither the header nor the blocks tell it.
 pub(super) fn length(file: &[u8]) -> Option<u64> {
     let mut film = Film::default();
     let mut at = 0;
@@ -19,7 +19,7 @@ pub(super) fn length(file: &[u8]) -> Option<u64> {
         let next = if element.is_entered() {
             Some(element.begin)
         } else {
-            // An element whose end is unknown and which is not entered hides all that follows.
+            // If an element that is not entered has an unknown size, the position of the next element is unknown.
             element
                 .size
                 .and_then(|size| element.begin.checked_add(size))
@@ -32,36 +32,37 @@ pub(super) fn length(file: &[u8]) -> Option<u64> {
     film.heard()
 }
 
-/// What is known of it so far. Ticks are of `scale` nanoseconds.
+/// What has been read so far. A tick is `scale` nanoseconds.
 #[derive(Debug, Default)]
 struct Film {
     scale: Option<u64>,
-    /// As it stands in the head; the scale may follow it.
+    /// The duration in the header, in ticks. The scale may follow it.
     stated: Option<f64>,
-    /// Ticks at which the cluster begins.
+    /// The time at which the current cluster begins, in ticks.
     cluster: i64,
-    /// Ticks of the first block, and of the last one or of its end.
+    /// The time of the first block, and of the end of the last block (or of its beginning, if its duration is unknown),
+    /// in ticks.
     first: Option<i64>,
     last: i64,
-    /// Ticks of the block that was read last, if it counts.
+    /// The time of the most recent block, in ticks; `None` = its track does not count.
     block: Option<i64>,
-    /// The track that is described.
+    /// The track whose entry is being read.
     track: Track,
-    /// The first one of sound: beside it no other counts.
+    /// The first audio track. If there is one, only its blocks count.
     sound: Option<Track>,
 }
 
-/// What its entry says of a track.
+/// The properties of a track, from its entry.
 #[derive(Clone, Copy, Debug, Default)]
 struct Track {
     number: u64,
     is_sound: bool,
-    /// Nanoseconds that a block of it lasts; 0 = not said.
+    /// The duration of each of its blocks in nanoseconds; 0 = not stated.
     lasts: u64,
 }
 
 impl Film {
-    /// The next element; the length in milliseconds, once that is certain.
+    /// Processes the next element. Returns the duration in milliseconds once it is certain.
     fn read(&mut self, file: &[u8], element: &Element) -> Option<u64> {
         let number = || big(file, element.begin, element.size.filter(|size| *size <= 8)?);
         match element.id {
@@ -82,7 +83,7 @@ impl Film {
             DEFAULT_DURATION => self.track.lasts = number().unwrap_or(0),
             _ => {}
         }
-        // The entry says it in any order.
+        // The elements of a track entry may stand in any order.
         let track = self.track;
         if track.is_sound
             && self
@@ -124,14 +125,14 @@ impl Film {
         self.scale.unwrap_or(USUAL_SCALE)
     }
 
-    /// What the head states, if that can be.
+    /// The duration in the header, if it is plausible.
     fn stated_length(&self) -> Option<u64> {
         let millis = self.stated? * (self.scale() as f64) / NANOS as f64;
-        // A float that is no number is not above zero.
+        // NaN is not above zero.
         (millis > 0.0 && millis <= LONGEST as f64).then(|| whole(millis))
     }
 
-    /// From the first block to the last.
+    /// The duration in the header, or else the time from the first block to the last.
     fn heard(&self) -> Option<u64> {
         if let Some(stated) = self.stated_length() {
             return Some(stated);
@@ -142,13 +143,13 @@ impl Film {
     }
 }
 
-/// The head of one element.
+/// The header of an element.
 #[derive(Debug)]
 struct Element {
     id: u64,
-    /// Where its data begin.
+    /// The offset of its data.
     begin: usize,
-    /// Bytes of its data; `None` = unknown.
+    /// The size of its data in bytes; `None` = unknown.
     size: Option<usize>,
 }
 
@@ -160,12 +161,12 @@ impl Element {
         Some(Self {
             id,
             begin: at.checked_add(width)?.checked_add(width_of_size)?,
-            // A size beyond the address space is beyond the end of the file, too.
+            // A size beyond the address space also ends beyond the file.
             size: size.map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
         })
     }
 
-    /// Whether what is in it is looked at.
+    /// Whether the elements inside it are read.
     const fn is_entered(&self) -> bool {
         matches!(
             self.id,
@@ -174,13 +175,13 @@ impl Element {
     }
 }
 
-/// Bytes of the number that begins here, by the zeros before its first one.
+/// The width in bytes of the variable-length number at `at`: the number of its leading zero bits, plus one.
 fn width(file: &[u8], at: usize) -> Option<usize> {
     let first = file.get(at).filter(|first| **first > 0)?;
     Some(first.leading_zeros() as usize + 1)
 }
 
-/// A number of EBML, and how many bytes it takes. All ones = unknown.
+/// A variable-length number (EBML) and its width in bytes. All bits set = unknown.
 fn vint(file: &[u8], at: usize) -> Option<(Option<u64>, usize)> {
     let width = width(file, at)?;
     let all = (1 << (7 * width)) - 1;
@@ -218,7 +219,7 @@ const TRACKS: u64 = 0x1654_ae6b;
 const TRACK_ENTRY: u64 = 0xae;
 const TRACK_NUMBER: u64 = 0xd7;
 const TRACK_TYPE: u64 = 0x83;
-/// A type of track.
+/// The track type of audio.
 const OF_SOUND: u64 = 2;
 const DEFAULT_DURATION: u64 = 0x23_e383;
 const CLUSTER: u64 = 0x1f43_b675;
@@ -228,16 +229,16 @@ const BLOCK_GROUP: u64 = 0xa0;
 const BLOCK: u64 = 0xa1;
 const BLOCK_DURATION: u64 = 0x9b;
 
-/// Bytes of the longest id of an element.
+/// The length of the longest element ID, in bytes.
 const LONGEST_ID: usize = 4;
 
-/// Nanoseconds of a tick where the head does not say.
+/// Nanoseconds per tick, if the header does not state it.
 const USUAL_SCALE: u64 = 1_000_000;
 
-/// Of a millisecond.
+/// Nanoseconds per millisecond.
 const NANOS: u64 = 1_000_000;
 
-/// Elements that are read of one file: a day of blocks of a tenth of a second.
+/// The most elements that are read from one file. A day of blocks of 0.1 s fits.
 const MOST: usize = 1 << 20;
 
 #[cfg(test)]
@@ -262,7 +263,7 @@ mod tests {
         is_near(PIPE, "pipe");
     }
 
-    /// Browsers do not know how long a segment and its clusters will be, and say so by ones.
+    /// Browsers do not know the size of a segment and its clusters, and set all bits of the size instead.
     #[test]
     fn a_segment_and_clusters_of_no_known_size_are_read() {
         let mut file = LIVE.to_vec();
@@ -331,7 +332,7 @@ mod tests {
         .concat();
         let both = [scale.clone(), lasts(9.5)].concat();
         assert_eq!(length(&film(&both, &blocks)), Some(9_500));
-        // The scale may stand behind the length.
+        // The scale may follow the duration.
         let both = [lasts(9.5), scale.clone()].concat();
         assert_eq!(length(&film(&both, &blocks)), Some(9_500));
         // From the first block to the end of the last: a second and a half.

@@ -1,17 +1,18 @@
-//! Speech as it goes by: its beginning, its end and the number of its bytes tell how long it is, and nothing else of it is kept.
+//! Generated speech while it is relayed. Its duration follows from its beginning, its end and the number of its bytes,
+//! so only these are kept.
 use super::{LONGEST, flac, frames, ogg, ratio, wav};
 
-/// What is kept of speech that goes by.
+/// The parts of relayed speech that are kept.
 #[derive(Debug, Default)]
 pub struct Spoken {
     head: Vec<u8>,
     tail: Vec<u8>,
-    /// Bytes in all.
+    /// The number of all bytes.
     bytes: u64,
 }
 
 impl Spoken {
-    /// The next bytes.
+    /// Adds the next bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         let missing = HEAD.saturating_sub(self.head.len()).min(bytes.len());
@@ -24,7 +25,8 @@ impl Spoken {
         self.tail.extend_from_slice(last);
     }
 
-    /// Milliseconds of what went by. `None` = it says nothing of its length. `is_raw`: samples without any head were asked for.
+    /// The duration so far, in milliseconds. `None` = the bytes do not tell it. `is_raw` = the client requested samples
+    /// without a header.
     pub fn length(&self, is_raw: bool) -> Option<u64> {
         let (head, tail) = (&*self.head, &*self.tail);
         let length = match head {
@@ -38,20 +40,20 @@ impl Spoken {
         length.filter(|millis| *millis <= LONGEST)
     }
 
-    /// Whether nothing went by yet.
+    /// Whether no bytes have been added yet.
     pub fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 }
 
-/// Bytes a second of raw samples: 24,000 of 16 bits, one channel.
+/// Bytes per second of raw samples: 24,000 samples of 16 bits, one channel.
 /// Source: platform.openai.com/docs/guides/text-to-speech, supported output formats.
 const RAW: u64 = 48_000;
 
-/// Bytes of the beginning that are kept: heads, and some frames.
+/// The size of the beginning that is kept, in bytes: headers and some frames.
 const HEAD: usize = 4 << 10;
 
-/// Bytes of the end that are kept: the longest page of Ogg.
+/// The size of the end that is kept, in bytes: the longest Ogg page.
 const TAIL: usize = 64 << 10;
 
 #[cfg(test)]
@@ -98,7 +100,7 @@ mod tests {
     #[test]
     fn what_is_long_is_told_by_its_beginning_and_its_end() {
         for (what, file) in &FILES[2..] {
-            // A tag stands only before the first.
+            // Only the first copy has an ID3 tag.
             let begin = file.iter().position(|byte| *byte == 0xff).expect("a frame");
             let many = [&file[..begin], &file[begin..].repeat(100)].concat();
             let spoken = heard(&many, 4_096);

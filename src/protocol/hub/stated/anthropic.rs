@@ -41,8 +41,8 @@ struct ServerToolUse {
 }
 
 impl AnthropicUsage {
-    /// Takes over the counts that `later` states; they are cumulative. If the whole prompt is zero, its counts are
-    /// ignored.
+    /// Takes over the counts that `later` states; they are cumulative. Prompt counts that are all zero do not replace
+    /// others.
     pub fn merge(&mut self, later: Self) {
         if self.prompt() == 0 || later.prompt() > 0 {
             self.input_tokens = later.input_tokens.or(self.input_tokens);

@@ -1,9 +1,9 @@
-//! For how long Anthropic keeps what was written to the cache.
+//! How long Anthropic keeps the tokens that were written to the cache.
 use serde::Deserialize;
 
 use super::super::figures::count;
 
-/// `cache_creation`: how long the tokens that were written to the cache are kept.
+/// `cache_creation`: the tokens that were written to the cache, by how long they are kept.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 pub(super) struct CacheCreation {
     #[serde(default, deserialize_with = "count")]

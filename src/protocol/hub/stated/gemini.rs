@@ -22,7 +22,7 @@ pub struct GeminiUsage {
     thoughts_token_count: Option<u64>,
     #[serde(default)]
     prompt_tokens_details: Modalities,
-    /// Those of the prompt that were read from a cache.
+    /// The tokens of the prompt that were read from a cache.
     #[serde(default)]
     cache_tokens_details: Modalities,
     #[serde(default)]
@@ -31,7 +31,7 @@ pub struct GeminiUsage {
     candidates_tokens_details: Modalities,
     #[serde(default, deserialize_with = "tier")]
     service_tier: Option<Known>,
-    /// Vertex AI.
+    /// The tier as Vertex AI states it.
     #[serde(default, deserialize_with = "tier")]
     traffic_type: Option<Known>,
 }

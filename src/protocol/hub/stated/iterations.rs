@@ -1,4 +1,4 @@
-//! `usage.iterations` of Anthropic: the parts of an answer, of which the sums do not include all.
+//! `usage.iterations` of Anthropic: the usage of each part of an answer. The sums do not include all parts.
 use serde::Deserialize;
 use serde::de::Deserializer;
 
@@ -8,7 +8,7 @@ use super::super::usage::{Advised, Usage};
 use super::Known;
 use super::creation::CacheCreation;
 
-/// What the sums do not include.
+/// The usage that the sums do not include.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct UnsummedUsage {
     pub compacted: Usage,
