@@ -10,6 +10,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::error::{RequestFault, Violation};
+pub use super::labels::{label, position, position_or_first};
 use crate::protocol::json::Document;
 
 /// A string that borrows from the bytes unless it contains an escape. (`Option<Cow<str>>` always copies.)
@@ -244,18 +245,6 @@ pub fn list<'de: 'a, 'a, D: Deserializer<'de>>(
     Ok(Option::<Vec<&'de RawValue>>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Reads a name; some servers write a number. Any other value is `None`.
-pub fn label<'de: 'a, 'a, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Str<'a>>, D::Error> {
-    let raw = Option::<&'de RawValue>::deserialize(deserializer)?;
-    Ok(raw.and_then(|raw| match raw.get().as_bytes().first() {
-        Some(b'"') => unescaped(raw).ok(),
-        Some(b'-' | b'0'..=b'9') => Some(Str(Cow::Borrowed(raw.get()))),
-        _ => None,
-    }))
-}
-
 /// The text of a JSON string. Without an escape it is what stands between the quotes, and need not be parsed again.
 pub fn unescaped(raw: &RawValue) -> serde_json::Result<Str<'_>> {
     let inside = raw
@@ -266,17 +255,6 @@ pub fn unescaped(raw: &RawValue) -> serde_json::Result<Str<'_>> {
         Some(text) if memchr(b'\\', text.as_bytes()).is_none() => Ok(Str(Cow::Borrowed(text))),
         _ => serde_json::from_str(raw.get()),
     }
-}
-
-/// Reads a position; some servers write a string. Any other value is `None`.
-pub fn position<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
-    let raw = Option::<&'de RawValue>::deserialize(deserializer)?;
-    Ok(raw.and_then(|raw| raw.get().trim_matches('"').parse().ok()))
-}
-
-/// The same as [`position`], but any other value is position 0.
-pub fn position_or_first<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    Ok(position(deserializer)?.unwrap_or(0))
 }
 
 /// Reads a value; `null` becomes the default. Clients and servers use both a missing member and `null` for "nothing".
