@@ -53,7 +53,7 @@ pub mod event;
 mod figures;
 pub mod grammar;
 pub mod history;
-mod labels;
+pub mod labels;
 pub mod media;
 pub mod mend;
 pub mod names;

@@ -10,7 +10,6 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::error::{RequestFault, Violation};
-pub use super::labels::{label, position, position_or_first};
 use crate::protocol::json::Document;
 
 /// A string that borrows from the bytes unless it contains an escape. (`Option<Cow<str>>` always copies.)

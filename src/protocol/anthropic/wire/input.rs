@@ -2,7 +2,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::protocol::hub::read::{Str, label, list, position};
+use crate::protocol::hub::labels::{label, position};
+use crate::protocol::hub::read::{Str, list};
 use crate::protocol::hub::stated::{AnthropicUsage, detail, level};
 
 /// A content block in any place. Every field is optional; the type decides which ones are required.

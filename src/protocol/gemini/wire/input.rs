@@ -5,7 +5,8 @@ use serde::de::IgnoredAny;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-use crate::protocol::hub::read::{Str, label, number, one_or_more, or_default, position_or_first};
+use crate::protocol::hub::labels::{label, position_or_first};
+use crate::protocol::hub::read::{Str, number, one_or_more, or_default};
 use crate::protocol::hub::stated::{GeminiUsage, detail};
 
 /// An answer, or a chunk of one. What is large and rare is boxed here and below: a chunk is read by value.

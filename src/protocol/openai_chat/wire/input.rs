@@ -2,7 +2,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::protocol::hub::read::{Str, label, position, position_or_first, some_of, unescaped};
+use crate::protocol::hub::labels::{label, position, position_or_first};
+use crate::protocol::hub::read::{Str, some_of, unescaped};
 use crate::protocol::hub::stated::{ChatUsage, detail};
 
 /// A message of a request.

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::protocol::hub::read::{Str, json_text, label, or_default, position};
+use crate::protocol::hub::labels::{label, position};
+use crate::protocol::hub::read::{Str, json_text, or_default};
 use crate::protocol::hub::stated::{ResponsesUsage, detail};
 
 /// Only the type of an event or item.
