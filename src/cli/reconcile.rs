@@ -98,6 +98,10 @@ impl Reconcile {
             let names: Vec<String> = unpriced.into_iter().map(clean).collect();
             eprintln!("without a price: {}", names.join(", "));
         }
+        if !ledger::directory(&self.ledger).is_dir() {
+            let why = "there is no history beside it; `--ledger` is what `ledger.path` of the configuration says";
+            return Err(at(&self.ledger, why.to_owned()));
+        }
         self.known_accounts(configured)?;
         let by = [Dimension::Day, Dimension::Model, Dimension::Account];
         let rows = ledger::report(&self.ledger, (first, last), &by)

@@ -343,6 +343,9 @@ impl Reader {
     }
 
     fn on(&mut self, frame: &Frame<'_>, facts: &mut Facts) {
+        if let Some(error) = peek::plain_error(frame) {
+            return facts.fail(error);
+        }
         let marks = if frame.is_silent() {
             Marks::default()
         } else {
@@ -388,3 +391,6 @@ impl Facts {
 /// Longest frame of an answer, in bytes. A frame with a generated image reaches 20 MB (4K, base64). Requests, in which
 /// such an image may be sent back, have the same limit.
 pub const MAX_ANSWER_FRAME: usize = 32 << 20;
+
+#[cfg(test)]
+mod tests;

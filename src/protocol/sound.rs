@@ -33,7 +33,10 @@ fn wav(file: &[u8], bytes: u64) -> Option<u64> {
         let name = file.get(at..at + 4)?;
         let size = little(file, at + 4, 4)?;
         if name == b"fmt " {
-            rate = little(file, at + 16, 4);
+            // Some programs leave the byte rate out: samples per second, and bytes of a sample of all channels.
+            let stated = little(file, at + 16, 4)?;
+            let computed = little(file, at + 12, 4)?.saturating_mul(little(file, at + 20, 2)?);
+            rate = Some(if stated == 0 { computed } else { stated });
         } else if name == b"data" {
             // A program that writes to a pipe does not know the size, and sets it to the maximum or to 0.
             let there = bytes.saturating_sub(at as u64 + 8);
@@ -123,7 +126,11 @@ mod tests {
             assert_eq!(length(&wav_of(48_000, 32_000, streamed)), Some(1_500));
         }
         assert_eq!(length(&wav_of(0, 32_000, 0)), Some(0));
-        assert_eq!(length(&wav_of(48_000, 0, 48_000)), None);
+        assert_eq!(
+            length(&wav_of(48_000, 0, 48_000)),
+            Some(1_500),
+            "no byte rate"
+        );
 
         let mut flac = b"fLaC\0\0\0\x22".to_vec();
         flac.resize(18, 0);

@@ -48,6 +48,13 @@ pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     Ok(read.map(|figure| figure.scaled(1e3)))
 }
 
+/// Replaces a number by a later one, unless the later one is missing or 0: zeros are no statement.
+pub(super) fn replace(number: &mut Option<u64>, later: Option<u64>) {
+    if number.is_none() || later.is_some_and(|later| later > 0) {
+        *number = later.or(*number);
+    }
+}
+
 /// The price table's name for a service tier, a speed or a kind of traffic.
 pub(super) fn tier<'de, D: Deserializer<'de>>(
     deserializer: D,
@@ -310,6 +317,6 @@ impl<'de, F: Fn(&str) -> Option<T>, T> Visitor<'de> for Word<F, T> {
 struct Modality {
     #[serde(default, deserialize_with = "kind")]
     modality: Option<Known>,
-    #[serde(default, deserialize_with = "count")]
+    #[serde(default, deserialize_with = "count", alias = "token_count")]
     token_count: Option<u64>,
 }

@@ -23,6 +23,12 @@ pub fn position_or_first<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u
     Ok(position(deserializer)?.unwrap_or(0))
 }
 
+/// Whether the word is a finish reason. Some servers write `"null"` for `null`.
+pub fn is_reason(reason: &str) -> bool {
+    let none = ["", "null", "none", "undefined"];
+    !none.iter().any(|none| reason.eq_ignore_ascii_case(none))
+}
+
 /// Values that are neither a name nor a position.
 macro_rules! nothing {
     () => {

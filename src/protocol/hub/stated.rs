@@ -11,7 +11,7 @@ mod iterations;
 
 use serde::Deserialize;
 
-use super::figures::{count, dollars, flag, seconds, ticks, tier};
+use super::figures::{self, count, dollars, flag, seconds, ticks, tier};
 pub(in crate::protocol) use super::figures::{detail, level};
 use super::units::Units;
 use super::usage::{Extras, MOST, Media, Stated, Usage};
@@ -79,6 +79,41 @@ pub struct ChatUsage {
 }
 
 impl ChatUsage {
+    /// Takes over what a later event states. A number that it leaves out, or that is 0, leaves the earlier one as it was.
+    pub fn merge(&mut self, later: Self) {
+        for (sum, stated) in [
+            (&mut self.prompt_tokens, later.prompt_tokens),
+            (&mut self.completion_tokens, later.completion_tokens),
+            (&mut self.total_tokens, later.total_tokens),
+            (&mut self.input_tokens, later.input_tokens),
+            (&mut self.output_tokens, later.output_tokens),
+            (
+                &mut self.prompt_cache_hit_tokens,
+                later.prompt_cache_hit_tokens,
+            ),
+            (
+                &mut self.prompt_cache_miss_tokens,
+                later.prompt_cache_miss_tokens,
+            ),
+            (&mut self.cached_tokens, later.cached_tokens),
+            (&mut self.seconds, later.seconds),
+            (&mut self.prompt_audio_seconds, later.prompt_audio_seconds),
+            (&mut self.cost, later.cost),
+            (&mut self.cost_in_usd_ticks, later.cost_in_usd_ticks),
+        ] {
+            figures::replace(sum, stated);
+        }
+        self.prompt_tokens_details = later.prompt_tokens_details.or(self.prompt_tokens_details);
+        self.completion_tokens_details = later
+            .completion_tokens_details
+            .or(self.completion_tokens_details);
+        self.input_tokens_details = later.input_tokens_details.or(self.input_tokens_details);
+        self.output_tokens_details = later.output_tokens_details.or(self.output_tokens_details);
+        self.cost_details = later.cost_details.or(self.cost_details);
+        self.service_tier = later.service_tier.or(self.service_tier);
+        self.is_byok |= later.is_byok;
+    }
+
     /// The output tokens that only the total contains: xAI counts reasoning outside the completion, and Gemini's
     /// endpoint for Chat does not state its thoughts at all. `sums` is the prompt and the completion together.
     /// A difference above `MOST_HIDDEN` means that the total is wrong, unless the stated reasoning is equal to it.

@@ -2,6 +2,8 @@
 //! numbers.
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 /// The data as strict JSON: invalid UTF-8 becomes U+FFFD, control characters become escapes, numbers that are none
 /// become `null`. `None` if there is nothing to repair.
 pub fn strict(data: &[u8]) -> Option<Vec<u8>> {
@@ -46,6 +48,20 @@ pub fn strict(data: &[u8]) -> Option<Vec<u8>> {
     }
     changed.then(|| out.into_bytes())
 }
+
+/// The data as JSON that every reader accepts: [`strict`], and each member once; the last one counts, as in the vendors'
+/// SDKs. `None` if it is no JSON even then, or longer than `MOST_REPAIRED`.
+pub fn plain(data: &[u8]) -> Option<Vec<u8>> {
+    if data.len() > MOST_REPAIRED {
+        return None;
+    }
+    let strict = strict(data);
+    let value: Value = serde_json::from_slice(strict.as_deref().unwrap_or(data)).ok()?;
+    serde_json::to_vec(&value).ok()
+}
+
+/// Longest event that is repaired by way of a document, in bytes: a document takes a multiple of it.
+const MOST_REPAIRED: usize = 1 << 20;
 
 /// What writers in Python and JavaScript put in place of an invalid number.
 const NO_NUMBERS: [&str; 3] = ["NaN", "-Infinity", "Infinity"];

@@ -6,8 +6,7 @@ pub use decode::decode;
 pub use encode::encode;
 
 pub(super) use decode::{
-    arguments, citation, is_reason, lost_part, part_text, pieces, reasoning_text, signature, spent,
-    stop,
+    arguments, citation, lost_part, part_text, pieces, reasoning_text, signature, spent, stop,
 };
 pub(super) use encode::{
     Annotation, TOOL_IDS, annotation, details, explanation, finish_reason, tier, usage,

@@ -52,25 +52,28 @@ impl Reader {
     }
 
     fn on_message_start(&mut self, data: &[u8], facts: &mut Facts) {
-        let Ok(MessageStart { message }) = serde_json::from_slice(data) else {
-            return;
-        };
-        facts.name(message.model.as_ref().map(|model| &*model.0), None);
-        self.merge(message.usage, facts);
+        peek::or_repaired(data, |data| {
+            let MessageStart { message } = serde_json::from_slice(data).ok()?;
+            facts.name(message.model.as_ref().map(|model| &*model.0), None);
+            self.merge(message.usage, facts);
+            Some(())
+        });
     }
 
     fn on_message_delta(&mut self, data: &[u8], facts: &mut Facts) {
         facts.phase = facts.phase.content();
-        if let Ok(MessageDelta { usage: Some(usage) }) = serde_json::from_slice(data) {
-            self.usage_final |= self.merge(Some(usage), facts);
-        }
+        peek::or_repaired(data, |data| {
+            let MessageDelta { usage } = serde_json::from_slice(data).ok()?;
+            self.usage_final |= self.merge(usage, facts);
+            Some(())
+        });
     }
 
     /// Adds the usage. Returns whether it states the output tokens.
     fn merge(&mut self, usage: Option<&RawValue>, facts: &mut Facts) -> bool {
         let Some(usage) = usage else { return false };
         facts.name(None, tier(usage.get().as_bytes()).as_deref());
-        let Some(stated) = peek::object::<AnthropicUsage>(usage.get().as_bytes()) else {
+        let Some(stated) = peek::read_usage::<AnthropicUsage>(usage.get().as_bytes()) else {
             return false;
         };
         self.usage.get_or_insert_default().merge(stated);

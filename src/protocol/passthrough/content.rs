@@ -38,6 +38,14 @@ pub(super) fn frame(dialect: Dialect, frame: &Frame<'_>, written: &mut Written) 
         };
         // The events that close an item repeat the text of the deltas, and audio is not text.
         if !name.ends_with(b".delta") || name.ends_with(b".audio.delta") {
+            let is_over = matches!(
+                name,
+                b"response.completed" | b"response.incomplete" | b"response.done"
+            );
+            if is_over && written.is_empty() {
+                // Some servers send no deltas.
+                whole(dialect, data, written);
+            }
             return Marks::default();
         }
         walk.reasoning = name.starts_with(b"response.reasoning");
@@ -155,7 +163,10 @@ impl<'a> Walk<'a> {
             }
             let value = self.skip_space(after + 1);
             self.at = value;
-            let Some(role) = self.role(self.data.get(begin..end).unwrap_or_default()) else {
+            let name = self.data.get(begin..end).unwrap_or_default();
+            let Some(role) = self.role(name) else {
+                // A name with an escape may be any name.
+                self.marks.matters |= name.contains(&b'\\');
                 continue;
             };
             self.member(role, value, written);
@@ -229,7 +240,7 @@ impl<'a> Walk<'a> {
 
     /// Whether arguments of calls are objects instead of strings.
     const fn has_arguments(&self) -> bool {
-        matches!(self.dialect, Dialect::Anthropic | Dialect::Gemini)
+        !matches!(self.dialect, Dialect::OpenaiResponses)
     }
 
     fn role(&self, name: &[u8]) -> Option<Role> {
@@ -321,11 +332,11 @@ fn in_anthropic(name: &[u8]) -> Option<Role> {
 
 fn in_chat(name: &[u8]) -> Option<Role> {
     Some(match name {
-        b"content" | b"refusal" | b"arguments" | b"name" => Role::Text,
+        b"content" | b"refusal" | b"arguments" | b"name" | b"input" => Role::Text,
         b"choices" => Role::Choices,
         b"index" => Role::Index,
         b"tool_calls" => Role::Calls,
-        b"finish_reason" | b"usage" | b"error" => Role::Fact,
+        b"finish_reason" | b"usage" | b"error" | b"base_resp" => Role::Fact,
         b"logprobs" | b"annotations" | b"audio" => Role::Annotation,
         b"reasoning_content" | b"reasoning" | b"reasoning_text" | b"thinking" => Role::Reasoning,
         b"b64_json" | b"image_url" => Role::Picture,
@@ -337,9 +348,9 @@ fn in_gemini(name: &[u8]) -> Option<Role> {
     Some(match name {
         b"text" | b"args" | b"name" | b"code" => Role::Text,
         b"index" => Role::Index,
-        b"finishReason" | b"error" => Role::Fact,
-        b"usageMetadata" => Role::Usage,
-        b"groundingMetadata" => Role::Grounding,
+        b"finishReason" | b"finish_reason" | b"error" => Role::Fact,
+        b"usageMetadata" | b"usage_metadata" => Role::Usage,
+        b"groundingMetadata" | b"grounding_metadata" => Role::Grounding,
         b"inlineData" => Role::Picture,
         b"citationMetadata" | b"logprobsResult" => Role::Annotation,
         _ => return None,

@@ -8,6 +8,7 @@ use super::content::Marks;
 use super::peek::{self, Choices, Text, lenient};
 use super::{Facts, Phase};
 use crate::protocol::error::{self, ErrorKind, ParsedError, WireError};
+use crate::protocol::hub::labels::{is_reason, position_or_first};
 use crate::protocol::hub::stated::ChatUsage;
 use crate::protocol::hub::usage::Stated;
 use crate::protocol::sse::{self, Frame};
@@ -46,10 +47,32 @@ impl Reader {
     }
 
     fn on_chunk(&mut self, data: &[u8], facts: &mut Facts) {
-        let chunk = serde_json::from_slice::<Chunk<'_>>(data).unwrap_or_default();
-        let choices = chunk.choices.unwrap_or_default();
-        let suspicious =
-            choices.is_empty() || chunk.error.is_some_and(|error| is_something(error.get()));
+        let read = peek::or_repaired(data, |data| {
+            let chunk = serde_json::from_slice::<Chunk<'_>>(data).ok()?;
+            let choices = match chunk.choices.map(RawValue::get) {
+                Some(choices) if choices.starts_with('[') => serde_json::from_str(choices).ok()?,
+                _ => Vec::new(),
+            };
+            self.read(&chunk, &choices, data, facts);
+            Some(())
+        });
+        if read.is_none()
+            && let Some(error) = error::parse_event(Dialect::OpenaiChat, data)
+        {
+            facts.fail(error);
+        }
+    }
+
+    fn read(
+        &mut self,
+        chunk: &Chunk<'_>,
+        choices: &[Option<Choice<'_>>],
+        data: &[u8],
+        facts: &mut Facts,
+    ) {
+        let suspicious = choices.is_empty()
+            || chunk.base_resp.is_some()
+            || chunk.error.is_some_and(|error| is_something(error.get()));
         if suspicious && let Some(error) = error::parse_event(Dialect::OpenaiChat, data) {
             facts.fail(error);
         }
@@ -57,9 +80,9 @@ impl Reader {
             chunk.model.as_ref().map(|model| &*model.0),
             chunk.service_tier.as_ref().map(|tier| &*tier.0),
         );
-        let beside = chunk.x_groq.and_then(|beside| beside.usage);
-        self.usage = chunk.usage.or(beside).or(self.usage);
-        for choice in &choices {
+        let beside = chunk.x_groq.as_ref().and_then(|beside| beside.usage);
+        self.state(chunk.usage.or(beside));
+        for choice in choices.iter().flatten() {
             self.on_choice(choice, facts);
         }
         if !choices.is_empty() {
@@ -71,17 +94,21 @@ impl Reader {
         }
     }
 
+    fn state(&mut self, usage: Option<ChatUsage>) {
+        if let Some(usage) = usage {
+            self.usage.get_or_insert_default().merge(usage);
+        }
+    }
+
     fn on_choice(&mut self, choice: &Choice<'_>, facts: &mut Facts) {
         let reason = choice
             .finish_reason
             .as_ref()
             .map_or("", |reason| &*reason.0);
-        self.choices.see(
-            choice.index.unwrap_or(0),
-            !reason.is_empty(),
-            choice.has_content(),
-        );
-        self.usage = choice.usage.or(self.usage);
+        let reason = if is_reason(reason) { reason } else { "" };
+        self.choices
+            .see(choice.index, !reason.is_empty(), choice.has_content());
+        self.state(choice.usage);
         if !reason.is_empty() || choice.has_content() {
             facts.phase = facts.phase.content();
         }
@@ -110,14 +137,17 @@ struct Chunk<'a> {
     model: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "lenient")]
     service_tier: Option<Text<'a>>,
-    #[serde(borrow, default, deserialize_with = "lenient")]
-    choices: Option<Vec<Choice<'a>>>,
+    #[serde(borrow)]
+    choices: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "peek::usage")]
     usage: Option<ChatUsage>,
     #[serde(default, deserialize_with = "lenient")]
     x_groq: Option<Groq>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+    /// MiniMax states errors here.
+    #[serde(borrow)]
+    base_resp: Option<&'a RawValue>,
 }
 
 /// Groq states the usage of a stream here, even if it was not requested.
@@ -129,7 +159,8 @@ struct Groq {
 
 #[derive(Deserialize)]
 struct Choice<'a> {
-    index: Option<u32>,
+    #[serde(default, deserialize_with = "position_or_first")]
+    index: usize,
     #[serde(borrow, default, deserialize_with = "lenient")]
     finish_reason: Option<Text<'a>>,
     #[serde(borrow)]

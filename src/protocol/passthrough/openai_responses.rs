@@ -156,10 +156,15 @@ impl Reader {
     }
 
     fn on_response(&mut self, data: &[u8], facts: &mut Facts) {
-        let Ok(Envelope { response }) = serde_json::from_slice::<Envelope<'_>>(data) else {
-            return;
-        };
-        let response = serde_json::from_str::<Response<'_>>(response.get()).unwrap_or_default();
+        peek::or_repaired(data, |data| {
+            let Envelope { response } = serde_json::from_slice::<Envelope<'_>>(data).ok()?;
+            let response = serde_json::from_str::<Response<'_>>(response.get()).ok()?;
+            self.read(response, facts);
+            Some(())
+        });
+    }
+
+    fn read(&mut self, response: Response<'_>, facts: &mut Facts) {
         facts.name(
             response.model.as_ref().map(|model| &*model.0),
             response.service_tier.as_ref().map(|tier| &*tier.0),
@@ -200,7 +205,7 @@ enum Event {
 impl Event {
     fn of(name: &[u8]) -> Option<Self> {
         Some(match name {
-            b"response.completed" | b"response.incomplete" => Self::Completed,
+            b"response.completed" | b"response.incomplete" | b"response.done" => Self::Completed,
             b"error" => Self::Error,
             b"response.failed" => Self::Failed,
             b"response.created" | b"response.in_progress" | b"response.queued" => Self::Opening,

@@ -7,9 +7,11 @@ use std::borrow::Cow;
 use bytes::{BufMut, Bytes, BytesMut};
 use memchr::memmem::Finder;
 use serde::Deserialize;
-use serde::de::Deserializer;
+use serde::de::{DeserializeOwned, Deserializer};
 
 use super::Facts;
+use crate::protocol::error::{ErrorKind, ParsedError};
+use crate::protocol::json::loose;
 use crate::protocol::sse::Frame;
 use crate::protocol::{Dialect, error, json};
 
@@ -57,6 +59,25 @@ impl Needle {
         Some(rest.strip_prefix(b":")?.trim_ascii_start())
     }
 }
+
+/// Reads `data`, or if that is not possible, the same data [repaired](loose::plain).
+pub(super) fn or_repaired<R>(data: &[u8], mut read: impl FnMut(&[u8]) -> Option<R>) -> Option<R> {
+    read(data).or_else(|| read(&loose::plain(data)?))
+}
+
+/// The error in an event with the name `error` and plain text.
+pub(super) fn plain_error(frame: &Frame<'_>) -> Option<ParsedError> {
+    let said = frame.data.trim_ascii();
+    if frame.event != Some(b"error") || matches!(said.first(), None | Some(b'{' | b'[' | b'"')) {
+        return None;
+    }
+    let text = String::from_utf8_lossy(said);
+    let text: String = text.chars().take(MOST_SAID).collect();
+    Some(ParsedError::new(ErrorKind::Api, "error", &text))
+}
+
+/// Most characters of an error in plain text.
+const MOST_SAID: usize = 1_000;
 
 /// Records a JSON error in a frame without data: some servers write it into the stream without the framing of an event.
 pub(super) fn bare_error(dialect: Dialect, frame: &Frame<'_>, facts: &mut Facts) {
@@ -119,10 +140,18 @@ where
 pub(super) fn usage<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
-    T: Deserialize<'de>,
+    T: DeserializeOwned,
 {
     let raw = <&serde_json::value::RawValue>::deserialize(deserializer)?;
-    Ok(object(raw.get().as_bytes()))
+    Ok(read_usage(raw.get().as_bytes()))
+}
+
+/// The usage that `value` is, also if it has a member twice; `None` = it is not an object.
+pub(super) fn read_usage<T: DeserializeOwned>(value: &[u8]) -> Option<T> {
+    if !value.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    or_repaired(value, |value| object(value))
 }
 
 /// The object that `value` is; `None` = it is another value.
@@ -142,8 +171,8 @@ pub(super) struct Choices {
 impl Choices {
     /// Records a frame of a choice. A choice that has finished and then has more content, as with servers that state a
     /// reason in every chunk, is open again.
-    pub(super) fn see(&mut self, index: u32, finished: bool, says: bool) {
-        let bit = 1_u128.checked_shl(index).unwrap_or(0);
+    pub(super) fn see(&mut self, index: usize, finished: bool, says: bool) {
+        let bit = 1_u128 << index.min(MOST_CHOICES - 1);
         self.seen |= bit;
         if finished {
             self.finished |= bit;
@@ -161,5 +190,8 @@ impl Choices {
         self.seen != 0 && self.seen == self.finished
     }
 }
+
+/// As many choices as are told apart; vendors allow 128 at most.
+const MOST_CHOICES: usize = 128;
 
 pub(super) const DONE: &[u8] = b"[DONE]";

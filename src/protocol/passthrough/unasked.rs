@@ -95,8 +95,12 @@ fn verdict(frame: &Frame<'_>) -> Option<Verdict> {
 
 /// Whether the chunk states usage and contains no choices.
 fn is_usage_alone(data: &[u8], members: &Members) -> bool {
-    let choices = members.value(data, "choices").and_then(json::elements);
-    members.value(data, "usage").is_some() && choices.is_some_and(|choices| choices.is_empty())
+    let choices = members.value(data, "choices");
+    let is_empty = choices.is_some_and(|choices| {
+        let elements = json::elements(choices);
+        choices == b"null" || elements.is_some_and(|elements| elements.is_empty())
+    });
+    members.value(data, "usage").is_some() && is_empty
 }
 
 /// The offset of `part` within `whole`.

@@ -12,8 +12,8 @@ use crate::protocol::json::surrogates::{half, is_high, joined};
 pub struct Halves {
     /// Whether there has been a mark; otherwise no text is examined.
     met: bool,
-    /// The half that waits for the other one, and the text that it belongs to.
-    held: Option<(Place, u16)>,
+    /// The halves that wait for the other one, and the text that each belongs to: texts of several calls interleave.
+    held: Vec<(Place, u16)>,
 }
 
 /// The text that a delta continues.
@@ -46,20 +46,12 @@ impl Halves {
             Event::ReasoningDelta { kind, text } => (Place::Reasoning(kind), text),
             Event::ToolArgs { slot, fragment } => (Place::Args(slot), fragment),
             event => {
-                if let Some((place, _)) = self.held.take() {
-                    next(place.event(Cow::Borrowed(LOST)))?;
-                }
+                self.lose(&event, &mut next)?;
                 return next(event);
             }
         };
-        let mut high = match self.held.take() {
-            Some((held, high)) if held == place => Some(high),
-            Some((other, _)) => {
-                next(other.event(Cow::Borrowed(LOST)))?;
-                None
-            }
-            None => None,
-        };
+        let held = self.held.iter().position(|(held, _)| *held == place);
+        let mut high = held.map(|held| self.held.swap_remove(held).1);
         let mut whole = String::with_capacity(text.len() + LOST.len());
         for char in text.chars() {
             let found = half(char);
@@ -77,11 +69,35 @@ impl Halves {
                 None => whole.push(char),
             }
         }
-        self.held = high.map(|high| (place, high));
+        self.held.extend(high.map(|high| (place, high)));
         if whole.is_empty() {
             return Ok(());
         }
         next(place.event(Cow::Owned(whole)))
+    }
+}
+
+impl Halves {
+    /// Gives up the halves of the texts that `event` ends.
+    fn lose(
+        &mut self,
+        event: &Event<'_>,
+        next: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let ends = |place: Place| match event {
+            Event::ToolStart { .. } => !matches!(place, Place::Args(_)),
+            Event::ToolEnd { slot } => place == Place::Args(*slot),
+            Event::TextEnd => place == Place::Text,
+            Event::ReasoningPart | Event::ReasoningEnd(_) => matches!(place, Place::Reasoning(_)),
+            _ => true,
+        };
+        let (lost, held) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|(place, _)| ends(*place));
+        self.held = held;
+        let lost: Vec<(Place, u16)> = lost;
+        lost.into_iter()
+            .try_for_each(|(place, _)| next(place.event(Cow::Borrowed(LOST))))
     }
 }
 
@@ -101,3 +117,58 @@ impl Place {
 
 /// Replaces a half without its other half.
 const LOST: &str = "\u{fffd}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::json::surrogates::marked;
+
+    /// What comes of fragments for slots, each with its text; `None` ends the call.
+    fn told(fragments: &[(usize, Option<&str>)]) -> Vec<(usize, String)> {
+        let mut halves = Halves::default();
+        halves.meet();
+        let mut told: Vec<(usize, String)> = Vec::new();
+        for &(slot, fragment) in fragments {
+            let json = fragment.map(|text| format!("\"{text}\""));
+            let text = json.map(|json| {
+                serde_json::from_slice::<String>(&marked(json.as_bytes())).expect("a text")
+            });
+            let event = match text {
+                Some(text) => Event::ToolArgs {
+                    slot,
+                    fragment: Cow::Owned(text),
+                },
+                None => Event::ToolEnd { slot },
+            };
+            let next = |event: Event<'_>| {
+                if let Event::ToolArgs { slot, fragment } = event {
+                    told.push((slot, fragment.into_owned()));
+                }
+                Ok(())
+            };
+            halves.on(event, next).expect("nothing refuses");
+        }
+        told
+    }
+
+    #[test]
+    fn halves_of_several_calls_wait_for_each_other() {
+        let (high, low) = ("\\ud83d", "\\ude00");
+        let smile = "\u{1f600}".to_owned();
+        assert_eq!(
+            told(&[
+                (0, Some(high)),
+                (1, Some(high)),
+                (0, Some(low)),
+                (1, Some(low))
+            ]),
+            [(0, smile.clone()), (1, smile.clone())]
+        );
+        assert_eq!(
+            told(&[(0, Some(high)), (1, Some("a")), (1, None), (0, Some(low))]),
+            [(1, "a".to_owned()), (0, smile)]
+        );
+        let lost = told(&[(0, Some(high)), (1, Some("a")), (0, None)]);
+        assert_eq!(lost, [(1, "a".to_owned()), (0, LOST.to_owned())]);
+    }
+}

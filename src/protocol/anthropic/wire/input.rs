@@ -19,13 +19,13 @@ pub struct BlockIn<'a> {
     pub signature: Option<Str<'a>>,
     #[serde(borrow)]
     pub data: Option<Str<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "label")]
     pub id: Option<Str<'a>>,
     #[serde(borrow)]
     pub name: Option<Str<'a>>,
     #[serde(borrow)]
     pub input: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "label")]
     pub tool_use_id: Option<Str<'a>>,
     #[serde(borrow)]
     pub content: Option<&'a RawValue>,

@@ -34,11 +34,28 @@ enum State {
     Stopped(Answer, Stop),
 }
 
-/// How often the provider used its own search and maps for the answer.
+/// What the answer has used so far.
 #[derive(Clone, Copy, Debug, Default)]
-struct GroundingCounts {
+struct Tally {
+    usage: GeminiUsage,
+    /// How often the provider used its own search.
     searches: u64,
+    /// How often the provider used its maps.
     maps: u64,
+}
+
+impl Tally {
+    /// Takes over the usage of a chunk, and emits the sum.
+    fn tell(
+        &mut self,
+        usage: Option<Box<GeminiUsage>>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let Some(usage) = usage else { return Ok(()) };
+        self.usage.merge(*usage);
+        let spent = said::spent(self.usage, self.searches, self.maps);
+        on(Event::Usage(Box::new(spent)))
+    }
 }
 
 /// The state of an answer.
@@ -48,7 +65,7 @@ struct Answer {
     /// Distinguishes the calls of this answer from those of others if they have no ids.
     salt: String,
     calls: usize,
-    counts: GroundingCounts,
+    tally: Tally,
 }
 
 /// The kind of content that came last.
@@ -72,11 +89,11 @@ impl Decoder {
         }
         let chunk: ChunkIn<'_> = json(data)?;
         if chunk.error.is_some() {
-            let counts = match std::mem::replace(&mut self.state, State::Ended) {
-                State::Open(answer) | State::Stopped(answer, _) => answer.counts,
-                State::Before | State::Ended => GroundingCounts::default(),
+            let mut tally = match std::mem::replace(&mut self.state, State::Ended) {
+                State::Open(answer) | State::Stopped(answer, _) => answer.tally,
+                State::Before | State::Ended => Tally::default(),
             };
-            tell_usage(chunk.usage_metadata, counts, on)?;
+            tally.tell(chunk.usage_metadata, on)?;
             return on(Event::Error(error::of_upstream(parse_event(
                 Dialect::Gemini,
                 data,
@@ -133,12 +150,12 @@ impl Answer {
             stretch: Stretch::Silent,
             salt: chunk.response_id.as_deref().unwrap_or_default().to_owned(),
             calls: 0,
-            counts: GroundingCounts::default(),
+            tally: Tally::default(),
         })
     }
 
     fn on(
-        self,
+        mut self,
         chunk: ChunkIn<'_>,
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<State, Violation> {
@@ -148,7 +165,7 @@ impl Answer {
             .into_iter()
             .find(|candidate| candidate.index == 0)
         else {
-            tell_usage(chunk.usage_metadata, self.counts, on)?;
+            self.tally.tell(chunk.usage_metadata, on)?;
             return match chunk.prompt_feedback.as_deref().and_then(blocked) {
                 Some(refusal) => Ok(State::Stopped(self, Stop::Refusal(refusal))),
                 None => Ok(State::Open(self)),
@@ -168,17 +185,19 @@ impl Answer {
         }
         if let Some(grounding) = &candidate.grounding_metadata {
             grounding::cite(grounding, on)?;
-            self.counts.maps = self.counts.maps.max(grounding.maps());
-            if self.counts.searches == 0
-                && !grounding.is_of_a_map()
-                && !grounding.web_search_queries.is_empty()
-            {
-                self.counts.searches = grounding.web_search_queries.len() as u64;
+            self.tally.maps = self.tally.maps.max(grounding.maps());
+            // Later chunks repeat the queries of earlier ones, and add to them.
+            let known = self.tally.searches;
+            if !grounding.is_of_a_map() {
+                let queries = grounding.web_search_queries.len() as u64;
+                self.tally.searches = known.max(queries);
+            }
+            if known == 0 && self.tally.searches > 0 {
                 self.end_thought(on)?;
                 grounding::searched(grounding, &self.salt, on)?;
             }
         }
-        tell_usage(usage, self.counts, on)?;
+        self.tally.tell(usage, on)?;
         let Some(reason) = candidate.finish_reason else {
             return Ok(State::Open(self));
         };
@@ -341,20 +360,6 @@ impl Answer {
             on(Event::ReasoningEnd(None))?;
         }
         Ok(())
-    }
-}
-
-fn tell_usage(
-    usage: Option<Box<GeminiUsage>>,
-    counts: GroundingCounts,
-    on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-) -> Result<(), Violation> {
-    match usage {
-        Some(usage) => {
-            let spent = said::spent(*usage, counts.searches, counts.maps);
-            on(Event::Usage(Box::new(spent)))
-        }
-        None => Ok(()),
     }
 }
 

@@ -6,14 +6,14 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use crate::protocol::hub::labels::{label, position_or_first};
-use crate::protocol::hub::read::{Str, number, one_or_more, or_default};
+use crate::protocol::hub::read::{Str, number, one_or_more, or_default, some_of};
 use crate::protocol::hub::stated::{GeminiUsage, detail};
 
 /// An answer, or a chunk of one. What is large and rare is boxed here and below: a chunk is read by value.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChunkIn<'a> {
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "some_of")]
     pub candidates: Vec<CandidateIn<'a>>,
     #[serde(borrow, alias = "prompt_feedback")]
     pub prompt_feedback: Option<Box<FeedbackIn<'a>>>,
@@ -54,11 +54,11 @@ pub struct FeedbackIn<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GroundingIn<'a> {
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "some_of")]
     pub web_search_queries: Vec<Str<'a>>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "some_of")]
     pub grounding_chunks: Vec<GroundingChunkIn<'a>>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "some_of")]
     pub grounding_supports: Vec<GroundingSupportIn<'a>>,
 }
 

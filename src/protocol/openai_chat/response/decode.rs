@@ -25,8 +25,9 @@ use crate::protocol::hub::usage::Stated;
 
 /// Reads an upstream's answer. `stamp` makes ids for calls that have none.
 pub fn decode(body: &[u8], quirks: &Quirks, stamp: Stamp) -> Result<Response, Violation> {
-    let answer: AnswerIn<'_> = serde_json::from_slice(body)
+    let mut answer: AnswerIn<'_> = serde_json::from_slice(body)
         .map_err(|error| Violation::unreadable(without_position(&error)))?;
+    let stated = answer.stated();
     let choice = answer.choices.into_iter().min_by_key(|choice| choice.index);
     let Some(choice) = choice else {
         return Err(Violation::unreadable("the answer has no choices"));
@@ -48,9 +49,7 @@ pub fn decode(body: &[u8], quirks: &Quirks, stamp: Stamp) -> Result<Response, Vi
         model: answer.model.map(|model| model.to_owned()),
         stop: said.given(Calls::among(&blocks)),
         blocks,
-        spent: answer
-            .usage
-            .map(|usage| spent(*usage, answer.service_tier.as_deref())),
+        spent: stated.map(|usage| spent(usage, answer.service_tier.as_deref())),
     })
 }
 
@@ -135,7 +134,7 @@ fn blocks(message: DeltaIn<'_>, quirks: &Quirks, stamp: Stamp) -> Vec<Block> {
             cache: None,
         }));
     };
-    for tool_call in message.tool_calls.into_iter().flatten() {
+    for tool_call in message.tool_calls {
         let opaque = tool_call.extra_content.and_then(signature);
         if let Some(custom) = tool_call.custom {
             let name = custom.name.unwrap_or_default();
@@ -301,14 +300,6 @@ pub fn citation(annotation: &AnnotationIn<'_>) -> Option<Citation> {
         cited_text: String::new(),
         index: None,
     })
-}
-
-/// Whether the word is a finish reason. Some servers write `"null"` for `null`.
-pub fn is_reason(reason: &str) -> bool {
-    !matches!(
-        reason.to_ascii_lowercase().as_str(),
-        "" | "null" | "none" | "undefined"
-    )
 }
 
 /// The hub's stop for a finish reason. Servers invent spellings, in upper and lower case. An unknown reason counts as a

@@ -7,7 +7,7 @@
 //!                   └─┘ [DONE] without a reason ends too; the end of the bytes does not
 //! ```
 use super::super::details::Details;
-use super::super::response::{citation, is_reason, lost_part, pieces, reasoning_text, spent, stop};
+use super::super::response::{citation, lost_part, pieces, reasoning_text, spent, stop};
 use super::super::wire::{AnswerIn, ChoiceIn, DeltaIn, ToolCallIn};
 use super::said::Said;
 use super::slots::{Fragment, Slots};
@@ -17,8 +17,10 @@ use crate::protocol::error::{self, WireError};
 use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::{Event, Start};
+use crate::protocol::hub::labels::is_reason;
 use crate::protocol::hub::read::json;
 use crate::protocol::hub::response::{Refusal, Stop};
+use crate::protocol::hub::stated::ChatUsage;
 use crate::protocol::hub::target::Quirks;
 
 /// Decodes one stream.
@@ -37,6 +39,8 @@ pub struct Decoder {
     answered: bool,
     /// The last finish reason that was stated.
     reason: String,
+    /// The usage stated so far.
+    usage: ChatUsage,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -61,6 +65,7 @@ impl Decoder {
             refused: false,
             answered: false,
             reason: String::new(),
+            usage: ChatUsage::default(),
         }
     }
 
@@ -80,14 +85,17 @@ impl Decoder {
         if data == b"null" {
             return Ok(());
         }
-        let chunk: AnswerIn<'_> = json(data)?;
-        if (chunk.error.is_some() || (chunk.choices.is_empty() && chunk.usage.is_none()))
+        let mut chunk: AnswerIn<'_> = json(data)?;
+        let stated = chunk.stated();
+        if let Some(stated) = stated {
+            self.usage.merge(stated);
+        }
+        if (chunk.error.is_some() || (chunk.choices.is_empty() && stated.is_none()))
             && let Some(parsed) = error::parse_event(Dialect::OpenaiChat, data)
         {
             self.state = State::Ended;
-            let stated = chunk.choices.into_iter().find_map(|choice| choice.usage);
-            if let Some(usage) = chunk.usage.or(stated) {
-                let spent = spent(*usage, chunk.service_tier.as_deref());
+            if stated.is_some() {
+                let spent = spent(self.usage, chunk.service_tier.as_deref());
                 on(Event::Usage(Box::new(spent)))?;
             }
             return on(Event::Error(
@@ -104,14 +112,12 @@ impl Decoder {
                 spent: None,
             }))?;
         }
-        let mut usage = chunk.usage;
         // Only one answer was requested.
-        for mut choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
-            usage = usage.or(choice.usage.take());
+        for choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
             self.choice(choice, &mut on)?;
         }
-        if let Some(usage) = usage {
-            let spent = spent(*usage, chunk.service_tier.as_deref());
+        if stated.is_some() {
+            let spent = spent(self.usage, chunk.service_tier.as_deref());
             on(Event::Usage(Box::new(spent)))?;
         }
         Ok(())
@@ -214,7 +220,7 @@ impl Decoder {
         for citation in delta.annotations.iter().flatten().filter_map(citation) {
             on(Event::Citation(citation))?;
         }
-        for call in delta.tool_calls.into_iter().flatten() {
+        for call in delta.tool_calls {
             self.call(&call, on)?;
         }
         if let Some(function) = delta.function_call {

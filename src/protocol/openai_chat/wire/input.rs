@@ -181,8 +181,38 @@ pub struct AnswerIn<'a> {
     pub usage: Option<Box<ChatUsage>>,
     #[serde(borrow, default, deserialize_with = "label")]
     pub service_tier: Option<Str<'a>>,
+    /// Groq states the usage of a stream here.
+    #[serde(default, deserialize_with = "detail")]
+    pub x_groq: Option<Box<GroqIn>>,
     #[serde(borrow)]
     pub error: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct GroqIn {
+    #[serde(default, deserialize_with = "detail")]
+    pub usage: Option<Box<ChatUsage>>,
+}
+
+impl AnswerIn<'_> {
+    /// All usage that it states, wherever it does; a choice comes last.
+    pub fn stated(&mut self) -> Option<ChatUsage> {
+        let beside = self.x_groq.take().and_then(|beside| beside.usage);
+        let of_choices = self
+            .choices
+            .iter_mut()
+            .filter_map(|choice| choice.usage.take());
+        let all = self
+            .usage
+            .take()
+            .into_iter()
+            .chain(beside)
+            .chain(of_choices);
+        all.map(|usage| *usage).reduce(|mut sum, usage| {
+            sum.merge(usage);
+            sum
+        })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -217,8 +247,8 @@ pub struct DeltaIn<'a> {
     /// Reasoning at gateways that convert from Ollama's own API or from Anthropic's.
     #[serde(borrow)]
     pub thinking: Option<ContentIn<'a>>,
-    #[serde(borrow)]
-    pub tool_calls: Option<Vec<ToolCallIn<'a>>>,
+    #[serde(borrow, default, deserialize_with = "some_of")]
+    pub tool_calls: Vec<ToolCallIn<'a>>,
     #[serde(borrow)]
     pub function_call: Option<Box<FunctionCallIn<'a>>>,
     #[serde(borrow)]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::protocol::hub::labels::{label, position};
-use crate::protocol::hub::read::{Str, json_text, or_default};
+use crate::protocol::hub::read::{Str, json_text, or_default, some_of};
 use crate::protocol::hub::stated::{ResponsesUsage, detail};
 
 /// Only the type of an event or item.
@@ -79,7 +79,7 @@ pub struct ResponseIn<'a> {
     pub model: Option<Str<'a>>,
     #[serde(borrow)]
     pub status: Option<Str<'a>>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "some_of")]
     pub output: Vec<&'a RawValue>,
     #[serde(borrow)]
     pub error: Option<&'a RawValue>,
@@ -103,18 +103,18 @@ pub struct ItemIn<'a> {
     /// Some clients omit it in messages.
     #[serde(borrow, rename = "type")]
     pub kind: Option<Str<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "label")]
     pub id: Option<Str<'a>>,
     #[serde(borrow)]
     pub role: Option<Str<'a>>,
     /// A string or parts.
     #[serde(borrow)]
     pub content: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "some_of")]
     pub summary: Vec<PartIn<'a>>,
     #[serde(borrow)]
     pub encrypted_content: Option<Str<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "label")]
     pub call_id: Option<Str<'a>>,
     #[serde(borrow)]
     pub name: Option<Str<'a>>,
