@@ -14,7 +14,7 @@ pub use spoken::Spoken;
 /// The duration in milliseconds. `None` = the container is not supported, or it does not tell a plausible duration.
 pub fn length(file: &[u8]) -> Option<u64> {
     let length = match file {
-        [b'R', b'I', b'F', b'F', ..] => wav(file, file.len() as u64),
+        [b'R', b'I' | b'F', b'F' | b'6', b'F' | b'4', ..] => wav(file, file.len() as u64),
         [b'f', b'L', b'a', b'C', ..] => flac::length(file),
         [b'O', b'g', b'g', b'S', ..] => ogg(file, file),
         [0x1a, 0x45, 0xdf, 0xa3, ..] => matroska::length(file),
@@ -131,6 +131,8 @@ mod tests {
             Some(1_500),
             "no byte rate"
         );
+        let long = [b"RF64", &wav_of(48_000, 32_000, u32::MAX)[4..]].concat();
+        assert_eq!(length(&long), Some(1_500), "of more than 4 GiB");
 
         let mut flac = b"fLaC\0\0\0\x22".to_vec();
         flac.resize(18, 0);
