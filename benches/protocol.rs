@@ -136,7 +136,6 @@ fn event_tap_singly(bencher: Bencher<'_, '_>, sample: &Sample) {
         });
 }
 
-/// A new tap: what every stream pays once.
 /// Events of text, regrouped by sentence.
 #[divan::bench(args = [&ANTHROPIC, &CHAT, &RESPONSES, &GEMINI])]
 fn event_regrouped(bencher: Bencher<'_, '_>, sample: &Sample) {
@@ -148,6 +147,7 @@ fn event_regrouped(bencher: Bencher<'_, '_>, sample: &Sample) {
     });
 }
 
+/// A new tap: what every stream pays once.
 #[divan::bench(args = [&ANTHROPIC, &CHAT, &RESPONSES, &GEMINI])]
 fn tap_new(sample: &Sample) -> Tap {
     Tap::new(black_box(sample.dialect))

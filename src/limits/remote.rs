@@ -81,8 +81,9 @@ impl Remote {
             return 0;
         }
         self.roll(wall, zone);
-        let of = |spend: &Spend| *spend.of(span);
-        sum(&of(&self.restored), &of(&self.earlier), &of(&self.others)).of(unit)
+        let [restored, earlier, others] =
+            [&self.restored, &self.earlier, &self.others].map(|spend| spend.of(span));
+        sum(restored, earlier, others).of(unit)
     }
 
     /// What this host used before this process.

@@ -247,10 +247,7 @@ impl Spend {
 
     /// The totals of the month for a limit per month, otherwise those of the day.
     pub const fn of(&self, span: Span) -> &Totals {
-        match span {
-            Span::Month => &self.month,
-            Span::Now | Span::Minute | Span::Day => &self.day,
-        }
+        of_span(span, &self.day, &self.month)
     }
 
     /// When the day began and when it ends, in seconds since the epoch; `None` before the first use.
@@ -325,10 +322,14 @@ pub struct Windows {
 impl Windows {
     /// The totals of the month for a limit per month, otherwise those of the day.
     pub const fn of(&self, span: Span) -> &Totals {
-        match span {
-            Span::Month => &self.month,
-            Span::Now | Span::Minute | Span::Day => &self.day,
-        }
+        of_span(span, &self.day, &self.month)
+    }
+}
+
+const fn of_span<'t>(span: Span, day: &'t Totals, month: &'t Totals) -> &'t Totals {
+    match span {
+        Span::Month => month,
+        Span::Now | Span::Minute | Span::Day => day,
     }
 }
 

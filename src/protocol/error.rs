@@ -20,7 +20,7 @@ mod words_table;
 pub use delay::wait_in_words;
 pub use kinds::Indication;
 pub use mask::mask;
-pub use parse::{ParsedError, parse, parse_event};
+pub use parse::{ParsedError, parse, parse_event, plain_event};
 pub use table::{Row, row};
 pub use window::{input_and_output, output_alone, token_counts};
 

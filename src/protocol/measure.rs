@@ -63,20 +63,18 @@ impl Measure {
     pub fn json(&mut self, text: &[u8]) {
         let mut rest = text;
         while let Some((&byte, after)) = rest.split_first() {
-            if self.escape == Escape::No {
-                let plain = memchr(b'\\', rest).unwrap_or(rest.len());
-                let (plain, from) = rest.split_at(plain);
-                self.text(plain);
-                let Some((_, from)) = from.split_first() else {
-                    return;
-                };
-                self.escape = Escape::Begun;
-                rest = from;
-                continue;
-            }
-            rest = after;
             match self.escape {
-                Escape::No => {}
+                Escape::No => {
+                    let plain = memchr(b'\\', rest).unwrap_or(rest.len());
+                    let (plain, from) = rest.split_at(plain);
+                    self.text(plain);
+                    let Some((_, from)) = from.split_first() else {
+                        return;
+                    };
+                    self.escape = Escape::Begun;
+                    rest = from;
+                    continue;
+                }
                 Escape::Begun => {
                     self.escape = Escape::No;
                     match byte {
@@ -99,6 +97,7 @@ impl Measure {
                     }
                 }
             }
+            rest = after;
         }
     }
 

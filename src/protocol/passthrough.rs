@@ -16,7 +16,7 @@
 use bytes::Bytes;
 
 use super::Dialect;
-use super::error::{ParsedError, WireError};
+use super::error::{self, ParsedError, WireError};
 use super::hub::usage::Stated;
 use super::json::Pieces;
 use super::sse::{Cut, Frame, Frames, TooLong};
@@ -343,7 +343,7 @@ impl Reader {
     }
 
     fn on(&mut self, frame: &Frame<'_>, facts: &mut Facts) {
-        if let Some(error) = peek::plain_error(frame) {
+        if let Some(error) = error::plain_event(frame.event, &frame.data) {
             return facts.fail(error);
         }
         let marks = if frame.is_silent() {

@@ -14,7 +14,7 @@ pub use spoken::Spoken;
 /// The duration in milliseconds. `None` = the container is not supported, or it does not tell a plausible duration.
 pub fn length(file: &[u8]) -> Option<u64> {
     let length = match file {
-        [b'R', b'I' | b'F', b'F' | b'6', b'F' | b'4', ..] => wav(file, file.len() as u64),
+        [b'R', b'I', b'F', b'F', ..] | [b'R', b'F', b'6', b'4', ..] => wav(file, file.len() as u64),
         [b'f', b'L', b'a', b'C', ..] => flac::length(file),
         [b'O', b'g', b'g', b'S', ..] => ogg(file, file),
         [0x1a, 0x45, 0xdf, 0xa3, ..] => matroska::length(file),

@@ -62,6 +62,26 @@ pub fn parse_event(dialect: impl Into<UpstreamDialect>, data: &[u8]) -> Option<P
     Some(Found::look(&value)?.settle(dialect.into(), 200))
 }
 
+/// The error in an event of a stream that is called `error` and has plain text.
+pub fn plain_event(name: Option<&[u8]>, data: &[u8]) -> Option<ParsedError> {
+    if name != Some(b"error") {
+        return None;
+    }
+    let said = data.trim_ascii();
+    if matches!(said.first(), None | Some(b'{' | b'[' | b'"')) {
+        return None;
+    }
+    let text = String::from_utf8_lossy(said);
+    let text: String = text.chars().take(MOST_SAID).collect();
+    Some(ParsedError {
+        code: None,
+        ..ParsedError::new(ErrorKind::Api, "", &text)
+    })
+}
+
+/// Most characters of an error in plain text.
+const MOST_SAID: usize = 1_000;
+
 impl ParsedError {
     /// An error that Weir infers from an answer that does not state one.
     pub fn new(kind: ErrorKind, code: &str, message: &str) -> Self {

@@ -50,18 +50,12 @@ pub fn strict(data: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The data as JSON that every reader accepts: [`strict`], and each member once; the last one counts, as in the vendors'
-/// SDKs. `None` if it is no JSON even then, or longer than `MOST_REPAIRED`.
+/// SDKs. `None` if it is no JSON even then.
 pub fn plain(data: &[u8]) -> Option<Vec<u8>> {
-    if data.len() > MOST_REPAIRED {
-        return None;
-    }
     let strict = strict(data);
     let value: Value = serde_json::from_slice(strict.as_deref().unwrap_or(data)).ok()?;
     serde_json::to_vec(&value).ok()
 }
-
-/// Longest event that is repaired by way of a document, in bytes: a document takes a multiple of it.
-const MOST_REPAIRED: usize = 1 << 20;
 
 /// What writers in Python and JavaScript put in place of an invalid number.
 const NO_NUMBERS: [&str; 3] = ["NaN", "-Infinity", "Infinity"];

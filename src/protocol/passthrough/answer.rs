@@ -3,10 +3,10 @@ use std::sync::LazyLock;
 
 use memchr::memmem;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::hosted::tools_in;
-use super::peek::{Text, lenient, object};
+use super::peek::{Text, lenient, object, read_usage, usage};
 use super::state::state_of;
 use super::{Ending, Tap, content, front};
 use crate::protocol::Dialect;
@@ -247,13 +247,15 @@ impl Object<'_> {
         match self.dialect {
             Dialect::Anthropic => self.read::<AnthropicUsage>("usage").map(Stated::from),
             Dialect::Gemini => {
-                let mut stated = Stated::from(self.read::<GeminiUsage>("usageMetadata")?);
+                let usage = self.read::<GeminiUsage>("usageMetadata");
+                let usage = usage.or_else(|| self.read("usage_metadata"));
+                let mut stated = Stated::from(usage?);
                 if let Some(candidates) = self.value("candidates") {
                     stated.extras.tools = grounded(candidates);
                 }
                 Some(stated)
             }
-            Dialect::OpenaiChat => self.read::<ChatUsage>("usage").map(Stated::from),
+            Dialect::OpenaiChat => self.chat_usage().map(Stated::from),
             Dialect::OpenaiResponses => {
                 let mut stated = Stated::from(self.read::<ResponsesUsage>("usage")?);
                 if let Some(output) = self.value("output") {
@@ -262,6 +264,22 @@ impl Object<'_> {
                 Some(stated)
             }
         }
+    }
+
+    /// The usage beside the choices, or where some vendors state it: in `x_groq` or in a choice.
+    fn chat_usage(&self) -> Option<ChatUsage> {
+        #[derive(Deserialize)]
+        struct Part {
+            #[serde(default, deserialize_with = "usage")]
+            usage: Option<ChatUsage>,
+        }
+        self.read("usage")
+            .or_else(|| object::<Part>(self.value("x_groq")?)?.usage)
+            .or_else(|| {
+                let choices = self.value("choices")?;
+                let choices = serde_json::from_slice::<Vec<Part>>(choices).ok()?;
+                choices.into_iter().find_map(|choice| choice.usage)
+            })
     }
 
     /// The service tier. Anthropic states it in the usage, Gemini states the kind of traffic there, `OpenAI` states the
@@ -280,8 +298,8 @@ impl Object<'_> {
         (!text.is_empty()).then(|| text.into_owned())
     }
 
-    fn read<'a, T: Deserialize<'a>>(&'a self, name: &str) -> Option<T> {
-        object(self.value(name)?)
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        read_usage(self.value(name)?)
     }
 
     fn value(&self, name: &str) -> Option<&[u8]> {

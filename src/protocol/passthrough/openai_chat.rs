@@ -81,7 +81,7 @@ impl Reader {
             chunk.service_tier.as_ref().map(|tier| &*tier.0),
         );
         let beside = chunk.x_groq.as_ref().and_then(|beside| beside.usage);
-        self.state(chunk.usage.or(beside));
+        self.note_usage(chunk.usage.or(beside));
         for choice in choices.iter().flatten() {
             self.on_choice(choice, facts);
         }
@@ -94,7 +94,7 @@ impl Reader {
         }
     }
 
-    fn state(&mut self, usage: Option<ChatUsage>) {
+    fn note_usage(&mut self, usage: Option<ChatUsage>) {
         if let Some(usage) = usage {
             self.usage.get_or_insert_default().merge(usage);
         }
@@ -108,7 +108,7 @@ impl Reader {
         let reason = if is_reason(reason) { reason } else { "" };
         self.choices
             .see(choice.index, !reason.is_empty(), choice.has_content());
-        self.state(choice.usage);
+        self.note_usage(choice.usage);
         if !reason.is_empty() || choice.has_content() {
             facts.phase = facts.phase.content();
         }

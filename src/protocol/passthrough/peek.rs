@@ -10,7 +10,6 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
 
 use super::Facts;
-use crate::protocol::error::{ErrorKind, ParsedError};
 use crate::protocol::json::loose;
 use crate::protocol::sse::Frame;
 use crate::protocol::{Dialect, error, json};
@@ -62,22 +61,16 @@ impl Needle {
 
 /// Reads `data`, or if that is not possible, the same data [repaired](loose::plain).
 pub(super) fn or_repaired<R>(data: &[u8], mut read: impl FnMut(&[u8]) -> Option<R>) -> Option<R> {
-    read(data).or_else(|| read(&loose::plain(data)?))
+    read(data).or_else(|| {
+        if data.len() > MOST_REPAIRED {
+            return None;
+        }
+        read(&loose::plain(data)?)
+    })
 }
 
-/// The error in an event with the name `error` and plain text.
-pub(super) fn plain_error(frame: &Frame<'_>) -> Option<ParsedError> {
-    let said = frame.data.trim_ascii();
-    if frame.event != Some(b"error") || matches!(said.first(), None | Some(b'{' | b'[' | b'"')) {
-        return None;
-    }
-    let text = String::from_utf8_lossy(said);
-    let text: String = text.chars().take(MOST_SAID).collect();
-    Some(ParsedError::new(ErrorKind::Api, "error", &text))
-}
-
-/// Most characters of an error in plain text.
-const MOST_SAID: usize = 1_000;
+/// Longest data that is repaired by way of a document, in bytes: a document takes a multiple of it.
+const MOST_REPAIRED: usize = 1 << 20;
 
 /// Records a JSON error in a frame without data: some servers write it into the stream without the framing of an event.
 pub(super) fn bare_error(dialect: Dialect, frame: &Frame<'_>, facts: &mut Facts) {

@@ -226,6 +226,38 @@ fn the_others_are_read_so_too() {
 }
 
 #[test]
+fn a_whole_answer_states_its_usage_where_it_likes() {
+    for (dialect, body) in [
+        (
+            Dialect::OpenaiChat,
+            r#"{"choices":[{}],"usage":{"prompt_tokens":101,"completion_tokens":57}}"#,
+        ),
+        (
+            Dialect::OpenaiChat,
+            r#"{"choices":[{}],"usage":{"prompt_tokens":1,"prompt_tokens":101,"completion_tokens":57}}"#,
+        ),
+        (
+            Dialect::OpenaiChat,
+            r#"{"choices":[{}],"x_groq":{"usage":{"prompt_tokens":101,"completion_tokens":57}}}"#,
+        ),
+        (
+            Dialect::OpenaiChat,
+            r#"{"choices":[{"usage":{"prompt_tokens":101,"completion_tokens":57}}],"usage":null}"#,
+        ),
+        (
+            Dialect::Gemini,
+            r#"{"candidates":[{}],"usage_metadata":{"prompt_token_count":101,"candidates_token_count":57}}"#,
+        ),
+    ] {
+        let usage = read_answer(dialect, body.as_bytes())
+            .usage
+            .expect(body)
+            .usage;
+        assert_eq!((usage.prompt(), usage.output), (101, 57), "{body}");
+    }
+}
+
+#[test]
 fn an_error_in_plain_text_is_one() {
     for dialect in Dialect::ALL {
         let mut tap = Tap::new(dialect);

@@ -1,12 +1,11 @@
 //! Decodes an upstream's bytes into events, even if they do not have the requested form: a whole answer instead of a
 //! stream, a stream instead of a whole answer, errors in plain text, JSON with a member twice. Servers and gateways do
 //! all of these, and the content is there.
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::coders::{self, Decoder};
 use crate::protocol::UpstreamDialect;
-use crate::protocol::error::{self, ErrorKind, WireError};
+use crate::protocol::error::{self, WireError};
 use crate::protocol::hub::collect::Collector;
 use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::error::Violation;
@@ -180,13 +179,8 @@ fn unframed<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
 
 /// The error in an event with the name `error` and plain text.
 fn plain_error(frame: &Frame<'_>) -> Option<WireError> {
-    let said = frame.data.trim_ascii();
-    if frame.event != Some(b"error") || matches!(said.first(), None | Some(b'{' | b'[' | b'"')) {
-        return None;
-    }
-    let text = String::from_utf8_lossy(said);
-    let text: String = text.chars().take(MOST_SAID).collect();
-    Some(WireError::new(ErrorKind::Api, text))
+    let said = error::plain_event(frame.event, &frame.data)?;
+    Some(WireError::new(said.kind, said.message))
 }
 
 /// Whether the body of a whole answer is a stream of events.
@@ -203,8 +197,7 @@ fn once(why: &Violation, data: &[u8]) -> Option<Vec<u8>> {
     if !why.message.contains("duplicate field") {
         return None;
     }
-    let value: Value = serde_json::from_slice(data).ok()?;
-    serde_json::to_vec(&value).ok()
+    loose::plain(data)
 }
 
 /// Repairs unreadable JSON if possible; also returns the violation.
@@ -225,6 +218,3 @@ fn without_mark(raw: &[u8]) -> &[u8] {
 fn repair(rule: &'static str, what: &str) -> Event<'static> {
     Event::Repair(Violation::new(rule, what))
 }
-
-/// Most characters of an error in plain text.
-const MOST_SAID: usize = 1_000;

@@ -27,7 +27,7 @@ use crate::protocol::hub::usage::Stated;
 pub fn decode(body: &[u8], quirks: &Quirks, stamp: Stamp) -> Result<Response, Violation> {
     let mut answer: AnswerIn<'_> = serde_json::from_slice(body)
         .map_err(|error| Violation::unreadable(without_position(&error)))?;
-    let stated = answer.stated();
+    let stated = answer.take_usage();
     let choice = answer.choices.into_iter().min_by_key(|choice| choice.index);
     let Some(choice) = choice else {
         return Err(Violation::unreadable("the answer has no choices"));

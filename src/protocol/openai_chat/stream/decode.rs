@@ -86,7 +86,7 @@ impl Decoder {
             return Ok(());
         }
         let mut chunk: AnswerIn<'_> = json(data)?;
-        let stated = chunk.stated();
+        let stated = chunk.take_usage();
         if let Some(stated) = stated {
             self.usage.merge(stated);
         }

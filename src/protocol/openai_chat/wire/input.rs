@@ -195,8 +195,8 @@ pub struct GroqIn {
 }
 
 impl AnswerIn<'_> {
-    /// All usage that it states, wherever it does; a choice comes last.
-    pub fn stated(&mut self) -> Option<ChatUsage> {
+    /// Takes out all usage that it states, wherever it does; what a choice states counts last.
+    pub fn take_usage(&mut self) -> Option<ChatUsage> {
         let beside = self.x_groq.take().and_then(|beside| beside.usage);
         let of_choices = self
             .choices
